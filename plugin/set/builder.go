@@ -1,0 +1,108 @@
+package set
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// ErrFull says that a Builder holds 4 GiB of names, the most a Set can index.
+var ErrFull = errors.New("set is full: more than 4 GiB of names")
+
+// Builder collects rules and makes a Set of them. The zero value is ready to
+// use. It is not safe for concurrent use.
+type Builder struct {
+	arena []byte // reversed names
+	block []entry
+	pass  []entry
+	full  error
+}
+
+// entry is one rule under construction: its reversed name lies in the arena.
+type entry struct {
+	head    uint64 // orders most entries without a look at the arena
+	at      uint32
+	size    uint8
+	trigger rule.Trigger
+}
+
+func (e entry) reversed(arena []byte) []byte { return arena[e.at : e.at+uint32(e.size)] }
+
+// Add takes a rule over. Duplicates and order do not matter. A rule without a
+// name, trigger or action is ignored.
+func (b *Builder) Add(r rule.Rule) {
+	if r.Name == "" || r.Trigger&rule.Subtree == 0 {
+		return
+	}
+	if len(b.arena) > math.MaxUint32-len(r.Name) {
+		b.full = ErrFull
+		return
+	}
+	at := len(b.arena)
+	for i := len(r.Name) - 1; i >= 0; i-- {
+		b.arena = append(b.arena, r.Name[i])
+	}
+	e := entry{head(b.arena[at:]), uint32(at), uint8(len(r.Name)), r.Trigger & rule.Subtree}
+	switch r.Action {
+	case rule.Block:
+		b.block = append(b.block, e)
+	case rule.Pass:
+		b.pass = append(b.pass, e)
+	}
+}
+
+// Set returns the set of the rules added so far. The builder is empty
+// afterwards. The only error is ErrFull.
+func (b *Builder) Set() (*Set, error) {
+	if b.full != nil {
+		return nil, b.full
+	}
+	s := &Set{block: newTable(b.block, b.arena), pass: newTable(b.pass, b.arena)}
+	*b = Builder{}
+	return s, nil
+}
+
+// normalize sorts the entries by reversed name and merges those of one name.
+func normalize(entries []entry, arena []byte) []entry {
+	slices.SortFunc(entries, func(a, b entry) int {
+		if c := cmp.Compare(a.head, b.head); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.reversed(arena), b.reversed(arena))
+	})
+	unique := entries[:0]
+	for _, e := range entries {
+		if n := len(unique); n > 0 && unique[n-1].head == e.head && bytes.Equal(unique[n-1].reversed(arena), e.reversed(arena)) {
+			unique[n-1].trigger |= e.trigger
+			continue
+		}
+		unique = append(unique, e)
+	}
+	return unique
+}
+
+// newTable builds the filter and the exact set of one action.
+func newTable(entries []entry, arena []byte) table {
+	entries = normalize(entries, arena)
+	if len(entries) == 0 {
+		return table{}
+	}
+	t := table{filter: newFilter(len(entries)), exact: newExact(entries, arena)}
+	var k Key
+	var text [dnsname.MaxLen]byte
+	for _, e := range entries {
+		k.set(reverse(&text, e.reversed(arena)))
+		if k.labels > depth {
+			t.deep = true
+			continue
+		}
+		t.depths |= 1 << (k.labels - 1)
+		t.filter.add(k.hash[k.labels-1])
+	}
+	return t
+}

@@ -1,0 +1,246 @@
+package set
+
+import (
+	"bytes"
+	"iter"
+	"slices"
+	"sort"
+
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// blockNames is the number of names a block. A proof decodes half a block on
+// average, so this weighs the time of a proof against the 12 bytes of index
+// that a block costs.
+const blockNames = 32
+
+// exact is the exact set: every name with its trigger, sorted by the reversed
+// text, so that names under one domain stand together and share a prefix. It
+// is cut into blocks of blockNames. Within a block each name is stored as the
+// number of bytes it shares with the one before and the bytes that follow, all
+// of them Huffman-coded; the symbol that ends a name is its trigger. Nothing
+// in it is a pointer to a name. It is immutable and safe for concurrent use.
+type exact struct {
+	n      int
+	heads  []uint64 // the first packed bytes of each block's first name
+	offset []uint32 // where each block begins in data
+	data   []byte   // blocks, then readSlack bytes
+	shared *code    // lengths of shared prefixes
+	chars  *code    // bytes of names, and the triggers that end them
+}
+
+// packed is the number of leading bytes of a reversed name that fit a head:
+// a name is made of 38 different bytes, and 40^12 < 2^64.
+const packed = 12
+
+// rank maps the bytes of a name to 1..38 in the order of their values. Any
+// other byte has rank 0; no stored name holds one.
+var rank = rankTable()
+
+func rankTable() (t [256]uint8) {
+	n := uint8(0)
+	for c := range len(t) {
+		if c := byte(c); 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' {
+			n++
+			t[c] = n
+		}
+	}
+	return t
+}
+
+// head packs the first bytes of a reversed name into a number of the same
+// order.
+func head(reversed []byte) uint64 {
+	var x uint64
+	for i := range packed {
+		x *= 40
+		if i < len(reversed) {
+			x += uint64(rank[reversed[i]])
+		}
+	}
+	return x
+}
+
+// newExact encodes the entries, which must be sorted by reversed name and
+// unique.
+func newExact(entries []entry, arena []byte) *exact {
+	e := &exact{n: len(entries)}
+	var sharedFreq, charFreq [symbols]uint64
+	eachStep(entries, arena, func(_ int, shared int, rest []byte, trigger rule.Trigger) {
+		sharedFreq[shared]++
+		for _, c := range rest {
+			charFreq[c]++
+		}
+		charFreq[trigger]++
+	})
+	e.shared, e.chars = newCode(&sharedFreq), newCode(&charFreq)
+	var w bitWriter
+	eachStep(entries, arena, func(i int, shared int, rest []byte, trigger rule.Trigger) {
+		if i%blockNames == 0 {
+			w.align()
+			e.heads = append(e.heads, head(rest))
+			e.offset = append(e.offset, uint32(len(w.out)))
+		}
+		w.put(e.shared, uint8(shared))
+		for _, c := range rest {
+			w.put(e.chars, c)
+		}
+		w.put(e.chars, uint8(trigger))
+	})
+	w.align()
+	e.data = slices.Clip(append(w.out, make([]byte, readSlack)...))
+	e.heads, e.offset = slices.Clip(e.heads), slices.Clip(e.offset)
+	return e
+}
+
+// eachStep calls f for every entry with what front coding stores of it: the
+// length of the prefix shared with the entry before (0 at the start of a
+// block) and the rest.
+func eachStep(entries []entry, arena []byte, f func(i, shared int, rest []byte, trigger rule.Trigger)) {
+	var before []byte
+	for i, e := range entries {
+		name := e.reversed(arena)
+		shared := 0
+		if i%blockNames != 0 {
+			shared = commonPrefix(before, name)
+		}
+		f(i, shared, name[shared:], e.trigger)
+		before = name
+	}
+}
+
+func commonPrefix(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// lookup returns the trigger of a name, given reversed; 0 when it is not in
+// the set.
+func (e *exact) lookup(reversed []byte) rule.Trigger {
+	b := e.block(reversed)
+	if b < 0 {
+		return 0
+	}
+	c := e.cursor(b)
+	for c.next() {
+		switch order, at := c.compare(reversed); {
+		case order == 0:
+			return c.trigger
+		case order > 0: // sorted: it would have stood here
+			return 0
+		default:
+			c.matched = at
+		}
+	}
+	return 0
+}
+
+// below reports whether a name of the set lies below the given reversed one.
+func (e *exact) below(reversed []byte) bool {
+	prefix := append(slices.Clone(reversed), '.')
+	// The names with that prefix follow the place where the prefix itself would
+	// stand, in its block or at the head of the next one.
+	for b := max(0, e.block(prefix)); b < len(e.heads); b++ {
+		for c := e.cursor(b); c.next(); {
+			if bytes.HasPrefix(c.name(), prefix) {
+				return true
+			}
+			if bytes.Compare(c.name(), prefix) > 0 {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// block returns the only block that can hold the reversed name: the last one
+// whose first name is not greater. -1: the name is before them all.
+func (e *exact) block(reversed []byte) int {
+	h := head(reversed)
+	lo, _ := slices.BinarySearch(e.heads, h)
+	same := sort.Search(len(e.heads)-lo, func(i int) bool { return e.heads[lo+i] > h })
+	return lo - 1 + sort.Search(same, func(i int) bool {
+		c := e.cursor(lo + i)
+		c.next()
+		return bytes.Compare(c.name(), reversed) > 0
+	})
+}
+
+// cursor decodes the names of one block in order.
+type cursor struct {
+	e       *exact
+	bits    bitReader
+	left    int          // names not yet decoded
+	size    int          // of the current name
+	shared  int          // bytes it has in common with the one before
+	trigger rule.Trigger // of the current name
+	matched int          // bytes that compare knows to be equal
+	buf     [symbols]byte
+}
+
+func (e *exact) cursor(block int) cursor {
+	return cursor{
+		e:    e,
+		bits: bitReader{in: e.data[e.offset[block]:]},
+		left: min(blockNames, e.n-block*blockNames),
+	}
+}
+
+// next decodes the next name.
+func (c *cursor) next() bool {
+	if c.left == 0 {
+		return false
+	}
+	c.left--
+	c.shared = int(c.bits.get(c.e.shared))
+	n := c.shared
+	for {
+		s := c.bits.get(c.e.chars)
+		if s <= uint8(rule.Subtree) {
+			c.trigger = rule.Trigger(s)
+			break
+		}
+		c.buf[n] = s
+		n++
+	}
+	c.size = n
+	return true
+}
+
+// name returns the current name, reversed. It is overwritten by next.
+func (c *cursor) name() []byte { return c.buf[:c.size] }
+
+// compare orders the current name against the one looked for: -1, 0, +1, and
+// how many bytes they share. It relies on having been asked about every name
+// of the block before.
+func (c *cursor) compare(want []byte) (order, at int) {
+	if c.shared > c.matched { // differs where the name before it did, and that was smaller
+		return -1, c.matched
+	}
+	at = c.shared + commonPrefix(c.name()[c.shared:], want[min(c.shared, len(want)):])
+	switch {
+	case at == c.size && at == len(want):
+		return 0, at
+	case at == len(want), at < c.size && c.buf[at] > want[at]:
+		return 1, at
+	}
+	return -1, at
+}
+
+// all yields the names, in the order of their reversed text.
+func (e *exact) all() iter.Seq2[[]byte, rule.Trigger] {
+	return func(yield func([]byte, rule.Trigger) bool) {
+		for b := range e.heads {
+			for c := e.cursor(b); c.next(); {
+				if !yield(c.name(), c.trigger) {
+					return
+				}
+			}
+		}
+	}
+}

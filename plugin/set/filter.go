@@ -1,0 +1,67 @@
+package set
+
+import (
+	"math/bits"
+
+	"github.com/bits-and-blooms/bloom/v3"
+)
+
+// The filter's shape. All bits of a name lie in one line of 512 bits, which is
+// one cache line, so a test costs at most one miss of the cache (a blocked
+// Bloom filter: Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient
+// Bloom Filters", 2007). The price against a plain filter of the same size is
+// about twice the false positives; docs/architecture.md has the measurement.
+const (
+	lineWords   = 8
+	lineBits    = 64 * lineWords
+	bitsPerName = 12
+	probes      = 6
+)
+
+// filter is a Bloom filter from bits-and-blooms whose bits we place and read
+// ourselves. It never says no to a name that was added. It is built once and
+// then safe for concurrent use.
+type filter struct {
+	bloom *bloom.BloomFilter
+	words []uint64 // the words of bloom
+	lines uint64
+}
+
+// newFilter returns an empty filter for n names.
+func newFilter(n int) *filter {
+	lines := max(1, (n*bitsPerName+lineBits-1)/lineBits)
+	words := make([]uint64, lines*lineWords)
+	return &filter{bloom: bloom.From(words, probes), words: words, lines: uint64(lines)}
+}
+
+// locate splits a hash into the index of a line's first word and a number of
+// which each nine bits, from the lowest, give one bit of the line.
+func (f *filter) locate(h uint64) (line, places uint64) {
+	line, _ = bits.Mul64(h, f.lines)
+	return line * lineWords, h * mulBits >> (64 - 9*probes)
+}
+
+// add enters a hash.
+func (f *filter) add(h uint64) {
+	line, places := f.locate(h)
+	for range probes {
+		f.bloom.BitSet().Set(uint(line*64 + places%lineBits))
+		places >>= 9
+	}
+}
+
+// test reports whether the hash may have been added. It reads all of its bits
+// before it decides: in a half-full filter a branch on each would be a coin
+// toss that the processor loses half of the time.
+func (f *filter) test(h uint64) bool {
+	i, p := f.locate(h)
+	line := f.words[i : i+lineWords : i+lineWords]
+	_ = line[7]
+	hit := line[p>>6&7] >> (p & 63)
+	hit &= line[p>>15&7] >> (p >> 9 & 63)
+	hit &= line[p>>24&7] >> (p >> 18 & 63)
+	hit &= line[p>>33&7] >> (p >> 27 & 63)
+	hit &= line[p>>42&7] >> (p >> 36 & 63)
+	hit &= line[p>>51&7] >> (p >> 45 & 63)
+	return hit&1 != 0
+}

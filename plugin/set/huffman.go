@@ -1,0 +1,138 @@
+package set
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
+
+// maxCode is the length of the longest code word in bits: a decoding table of
+// 4,096 entries stays in the first-level cache.
+const maxCode = 12
+
+// symbols is the size of an alphabet.
+const symbols = 256
+
+// code is a canonical prefix code over bytes, made from how often each occurs
+// (Huffman, "A Method for the Construction of Minimum-Redundancy Codes", 1952).
+type code struct {
+	word   [symbols]uint16 // code words, bits reversed: the first bit is the lowest
+	length [symbols]uint8  // 0: the symbol does not occur
+	table  []uint16        // next maxCode bits to symbol<<8 | length
+}
+
+// newCode returns the code for the given frequencies. Of symbols that never
+// occur there is no code word.
+func newCode(freq *[symbols]uint64) *code {
+	c := &code{table: make([]uint16, 1<<maxCode)}
+	weights := *freq
+	for !c.lengths(&weights) {
+		// A word grew too long: flatten the weights and try again. Nine bits
+		// would do for 256 equal weights, so this ends.
+		for s, w := range weights {
+			if w > 0 {
+				weights[s] = w/2 + 1
+			}
+		}
+	}
+	c.assign()
+	return c
+}
+
+// node is a subtree under construction: its weight and the symbols in it.
+type node struct {
+	weight uint64
+	leaves []uint8
+}
+
+// lengths sets the word lengths that minimise the coded size and reports
+// whether none is over maxCode.
+func (c *code) lengths(weights *[symbols]uint64) bool {
+	c.length = [symbols]uint8{}
+	var nodes []node
+	for s, w := range weights {
+		if w > 0 {
+			nodes = append(nodes, node{w, []uint8{uint8(s)}})
+		}
+	}
+	if len(nodes) == 1 {
+		c.length[nodes[0].leaves[0]] = 1
+	}
+	for len(nodes) > 1 {
+		slices.SortStableFunc(nodes, func(a, b node) int { // heaviest first
+			return cmp.Compare(b.weight, a.weight)
+		})
+		a, b := nodes[len(nodes)-1], nodes[len(nodes)-2]
+		merged := node{a.weight + b.weight, slices.Concat(a.leaves, b.leaves)}
+		for _, s := range merged.leaves {
+			if c.length[s]++; c.length[s] > maxCode {
+				return false
+			}
+		}
+		nodes = append(nodes[:len(nodes)-2], merged)
+	}
+	return true
+}
+
+// assign numbers the words of each length in order and fills the decoding
+// table.
+func (c *code) assign() {
+	next := uint16(0)
+	for n := uint8(1); n <= maxCode; n++ {
+		for s := range symbols {
+			if c.length[s] != n {
+				continue
+			}
+			w := bits.Reverse16(next) >> (16 - n)
+			c.word[s] = w
+			for i := int(w); i < len(c.table); i += 1 << n {
+				c.table[i] = uint16(s)<<8 | uint16(n)
+			}
+			next++
+		}
+		next <<= 1
+	}
+}
+
+// bitWriter appends bits to a byte slice, lowest bit first.
+type bitWriter struct {
+	out  []byte
+	acc  uint64
+	used uint
+}
+
+// put writes the word of one symbol.
+func (w *bitWriter) put(c *code, s uint8) {
+	w.acc |= uint64(c.word[s]) << w.used
+	for w.used += uint(c.length[s]); w.used >= 8; w.used -= 8 {
+		w.out = append(w.out, byte(w.acc))
+		w.acc >>= 8
+	}
+}
+
+// align fills the last byte up, so that what follows starts at a byte.
+func (w *bitWriter) align() {
+	if w.used > 0 {
+		w.out = append(w.out, byte(w.acc))
+		w.acc, w.used = 0, 0
+	}
+}
+
+// bitReader reads what bitWriter wrote. The input must end in readSlack bytes
+// that belong to nothing.
+type bitReader struct {
+	in  []byte
+	pos uint // in bits
+}
+
+// readSlack is how far past its last code word a bitReader may look.
+const readSlack = 8
+
+// get reads one symbol.
+func (r *bitReader) get(c *code) uint8 {
+	w := binary.LittleEndian.Uint64(r.in[r.pos>>3:]) >> (r.pos & 7)
+	e := c.table[w&(1<<maxCode-1)]
+	r.pos += uint(e & 0xff)
+	return uint8(e >> 8)
+}
