@@ -198,17 +198,9 @@ func (c *cursor) next() bool {
 	}
 	c.left--
 	c.shared = int(c.bits.get(c.e.shared))
-	n := c.shared
-	for {
-		s := c.bits.get(c.e.chars)
-		if s <= uint8(rule.Subtree) {
-			c.trigger = rule.Trigger(s)
-			break
-		}
-		c.buf[n] = s
-		n++
-	}
-	c.size = n
+	size, end := c.bits.text(c.e.chars, &c.buf, c.shared, uint8(rule.Subtree)+1)
+	c.trigger = rule.Trigger(end)
+	c.size = size
 	return true
 }
 

@@ -17,15 +17,15 @@ const symbols = 256
 // code is a canonical prefix code over bytes, made from how often each occurs
 // (Huffman, "A Method for the Construction of Minimum-Redundancy Codes", 1952).
 type code struct {
-	word   [symbols]uint16 // code words, bits reversed: the first bit is the lowest
-	length [symbols]uint8  // 0: the symbol does not occur
-	table  []uint16        // next maxCode bits to symbol<<8 | length
+	word   [symbols]uint16       // code words, bits reversed: the first bit is the lowest
+	length [symbols]uint8        // 0: the symbol does not occur
+	table  *[1 << maxCode]uint16 // next maxCode bits to symbol<<8 | length
 }
 
 // newCode returns the code for the given frequencies. Of symbols that never
 // occur there is no code word.
 func newCode(freq *[symbols]uint64) *code {
-	c := &code{table: make([]uint16, 1<<maxCode)}
+	c := &code{table: new([1 << maxCode]uint16)}
 	weights := *freq
 	for !c.lengths(&weights) {
 		// A word grew too long: flatten the weights and try again. Nine bits
@@ -132,7 +132,30 @@ const readSlack = 8
 // get reads one symbol.
 func (r *bitReader) get(c *code) uint8 {
 	w := binary.LittleEndian.Uint64(r.in[r.pos>>3:]) >> (r.pos & 7)
-	e := c.table[w&(1<<maxCode-1)]
+	e := c.table[w%uint64(len(c.table))]
 	r.pos += uint(e & 0xff)
 	return uint8(e >> 8)
+}
+
+// text reads symbols into dst from place n on, up to one that is less than
+// stop, and returns how far dst is filled, and that symbol. It does not trust
+// the input to end before dst does. Several symbols are taken from each word of
+// input: this is where a proof spends its time.
+func (r *bitReader) text(c *code, dst *[symbols]byte, n int, stop uint8) (int, uint8) {
+	for {
+		w := binary.LittleEndian.Uint64(r.in[r.pos>>3:]) >> (r.pos & 7)
+		for left := 64 - 7; left >= maxCode; {
+			e := c.table[w%uint64(len(c.table))]
+			bits := int(e & 0xff)
+			w >>= bits & 63
+			left -= bits
+			r.pos += uint(bits)
+			s := uint8(e >> 8)
+			if s < stop || n == len(dst) {
+				return n, s
+			}
+			dst[n] = s
+			n++
+		}
+	}
 }
