@@ -102,3 +102,12 @@ func (k *Key) suffix(d int) []byte {
 	}
 	return k.text[i:k.size]
 }
+
+// Spread returns a number that differs from name to name, to spread counters
+// over several places.
+func (k *Key) Spread() uint64 {
+	if k.labels == 0 {
+		return 0
+	}
+	return k.hash[min(k.labels, depth)-1]
+}

@@ -1,0 +1,240 @@
+package directive
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nonudify/nonudify/plugin/builtin"
+	"github.com/nonudify/nonudify/plugin/feed"
+	"github.com/nonudify/nonudify/plugin/list"
+	"github.com/nonudify/nonudify/plugin/policy"
+	"github.com/nonudify/nonudify/plugin/rule"
+	"github.com/nonudify/nonudify/plugin/set"
+	"github.com/nonudify/nonudify/plugin/source"
+)
+
+// BlockList is the name that a verdict gives for the operator's own blocks.
+const BlockList = "block"
+
+// settle is how long a file must have been left alone before it is read again.
+const settle = time.Second
+
+// Feed is one list-like source of a Config: a list, or a file of an allow or
+// block property.
+type Feed struct {
+	Key    string // the same for the same source, format and use, whatever Config names it
+	List   string // the name of the list, or AllowList or BlockList
+	Opener feed.Opener
+	Config feed.Config
+}
+
+// Refresher returns a new refresher of the feed.
+func (f Feed) Refresher() *feed.Refresher[feed.List] {
+	return feed.NewRefresher(f.Opener, func(r io.Reader, modified time.Time) (*feed.List, error) {
+		return feed.Load(r, modified, f.Config)
+	})
+}
+
+// Feeds returns the feeds of the Config in a fixed order: that in which Policy
+// expects what they hold.
+func (c *Config) Feeds() ([]Feed, error) {
+	guard, err := Guard()
+	if err != nil {
+		return nil, err
+	}
+	var feeds []Feed
+	for _, l := range c.Lists {
+		f := Feed{List: l.Name, Opener: source.File{Path: l.Source, Settle: settle}}
+		if l.Source == builtin.Name {
+			f.Opener = source.Bytes{Name: builtin.Name, Data: builtin.List()}
+		}
+		f.Config = feed.Config{File: l.Source, Format: l.Format, Check: guard}
+		feeds = append(feeds, f)
+	}
+	for _, file := range c.Block.Files {
+		feeds = append(feeds, Feed{
+			List: BlockList, Opener: source.File{Path: file, Settle: settle},
+			Config: feed.Config{File: file, Check: guard, Empty: true},
+		})
+	}
+	for _, file := range c.Allow.Files {
+		feeds = append(feeds, Feed{
+			List: policy.AllowList, Opener: source.File{Path: file, Settle: settle},
+			Config: feed.Config{File: file, Action: rule.Pass, Empty: true},
+		})
+	}
+	for i := range feeds {
+		f := &feeds[i]
+		f.Key = fmt.Sprintf("%s %v %v %v", f.Config.File, f.Config.Format, f.Config.Action, f.Config.Empty)
+	}
+	return feeds, nil
+}
+
+// PrefixFile is one file of a clients or except property.
+type PrefixFile struct {
+	Path   string
+	Opener feed.Opener
+}
+
+// Refresher returns a new refresher of the file.
+func (f PrefixFile) Refresher() *feed.Refresher[[]netip.Prefix] {
+	return feed.NewRefresher(f.Opener, func(r io.Reader, _ time.Time) (*[]netip.Prefix, error) {
+		prefixes, err := policy.ReadPrefixes(r, f.Path)
+		return &prefixes, err
+	})
+}
+
+// PrefixFiles returns the files of prefixes: those of clients, then those of
+// except.
+func (c *Config) PrefixFiles() []PrefixFile {
+	var files []PrefixFile
+	for _, path := range slices.Concat(c.Clients.Files, c.Except.Files) {
+		files = append(files, PrefixFile{path, source.File{Path: path, Settle: settle}})
+	}
+	return files
+}
+
+// Counters gives the counter of a list. It may return nil.
+type Counters func(list string) *policy.Counter
+
+// Policy returns the policy of the Config with what its feeds and prefix files
+// hold, in the order of Feeds and PrefixFiles.
+func (c *Config) Policy(editions []*feed.List, prefixes []*[]netip.Prefix, counters Counters) (*policy.Policy, error) {
+	p := policy.Config{Clients: c.clientsOf(prefixes)}
+	if err := c.ownRules(&p); err != nil {
+		return nil, err
+	}
+	n := len(c.Lists)
+	blocked := n + len(c.Block.Files)
+	for _, e := range editions[n:blocked] {
+		p.Lists = append(p.Lists, policy.List{Name: BlockList, Set: e.Set, Reason: c.Reason, Serial: e.Serial})
+	}
+	for i, e := range editions[:n] {
+		l := policy.List{Name: c.Lists[i].Name, Set: e.Set, Reason: c.Reason, Serial: e.Serial}
+		if c.Lists[i].Reason != nil {
+			l.Reason = *c.Lists[i].Reason
+		}
+		if counters != nil {
+			l.Counter = counters(l.Name)
+		}
+		p.Lists = append(p.Lists, l)
+	}
+	for _, e := range editions[blocked:] {
+		p.Allow = append(p.Allow, e.Set)
+	}
+	return policy.New(p), nil
+}
+
+// ownRules enters the names that stand in the directive itself.
+func (c *Config) ownRules(p *policy.Config) error {
+	if len(c.Block.Rules) > 0 {
+		s, err := setOf(c.Block.Rules)
+		if err != nil {
+			return err
+		}
+		p.Lists = append(p.Lists, policy.List{Name: BlockList, Set: s, Reason: c.Reason})
+	}
+	if len(c.Allow.Rules) > 0 {
+		s, err := setOf(c.Allow.Rules)
+		if err != nil {
+			return err
+		}
+		p.Allow = append(p.Allow, s)
+	}
+	return nil
+}
+
+func setOf(rules []rule.Rule) (*set.Set, error) {
+	var b set.Builder
+	for _, r := range rules {
+		b.Add(r)
+	}
+	return b.Set()
+}
+
+// clientsOf adds what the files hold to the literal prefixes. A clients
+// property whose file is empty means nobody, not everybody.
+func (c *Config) clientsOf(files []*[]netip.Prefix) *policy.Clients {
+	include, except := slices.Clone(c.Clients.Literal), slices.Clone(c.Except.Literal)
+	for i, prefixes := range files {
+		if i < len(c.Clients.Files) {
+			include = append(include, *prefixes...)
+		} else {
+			except = append(except, *prefixes...)
+		}
+	}
+	everybody := len(c.Clients.Literal)+len(c.Clients.Files) == 0
+	if everybody && len(except) == 0 {
+		return nil
+	}
+	return policy.NewClients(everybody, include, except)
+}
+
+// Load reads everything that a Config names, once, and returns its policy.
+func (c *Config) Load(ctx context.Context) (*policy.Policy, []*feed.List, error) {
+	feeds, err := c.Feeds()
+	if err != nil {
+		return nil, nil, err
+	}
+	editions := make([]*feed.List, len(feeds))
+	for i, f := range feeds {
+		if editions[i], err = First(ctx, f.Refresher()); err != nil {
+			return nil, nil, err
+		}
+	}
+	var prefixes []*[]netip.Prefix
+	for _, f := range c.PrefixFiles() {
+		v, err := First(ctx, f.Refresher())
+		if err != nil {
+			return nil, nil, err
+		}
+		prefixes = append(prefixes, v)
+	}
+	p, err := c.Policy(editions, prefixes, nil)
+	return p, editions, err
+}
+
+// First returns the value of a refresher, which it has loaded if need be.
+func First[T any](ctx context.Context, r *feed.Refresher[T]) (*T, error) {
+	_, err := r.Refresh(ctx)
+	if v := r.Value(); v != nil {
+		return v, nil
+	}
+	if err == nil {
+		err = r.Err()
+	}
+	return nil, err
+}
+
+// Guard returns the guard with the protected names that are compiled in.
+var Guard = sync.OnceValues(func() (*policy.Guard, error) {
+	help, err := protected("help.txt", builtin.Help(), rule.Subtree)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := protected("shared.txt", builtin.Shared(), rule.Exact)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range shared { // the same front door by its other name
+		r.Name = "www." + r.Name
+		shared = append(shared, r)
+	}
+	return policy.NewGuard(append(help, shared...))
+})
+
+// protected reads one list of protected names.
+func protected(file string, text []byte, trigger rule.Trigger) ([]rule.Rule, error) {
+	s := list.NewScanner(bytes.NewReader(text), list.Config{File: file, Format: list.Domains})
+	var rules []rule.Rule
+	for s.Scan() {
+		rules = append(rules, rule.Rule{Name: s.Rule().Name, Trigger: trigger})
+	}
+	return rules, s.Err()
+}

@@ -1,0 +1,103 @@
+// Package list reads the text formats in which lists are published.
+//
+// A Scanner turns a file into rules. Every line is one rule or several, is
+// skipped as a comment, or is refused with its number and reason; one bad line
+// never loses the rest, and no line blocks more than it says. What a line means
+// at the level of names is decided here once, for all users of a list:
+//
+//	format     line                                    rule
+//	domains    x                                       block subtree x
+//	hosts      0.0.0.0 x y                             block subtree x, block subtree y
+//	wildcard   *.x    .x    x                          block subtree x
+//	adblock    ||x^   ||x^|   ||x|   x                 block subtree x
+//	           ||*.x^                                  block below x
+//	           |x^    |x|                              block exact x
+//	           @@||x^ and so on                        pass, with the same trigger
+//	dnsmasq    local=/x/y/   server=/x/                block subtree x, block subtree y
+//	           address=/x/   address=/x/#   =/x/::     block subtree x
+//	           local=/x/#    server=/x/#               pass subtree x
+//	           local=/*.x/                             block below x
+//	unbound    local-zone: "x" always_nxdomain         block subtree x
+//	           local-zone: "x" transparent             pass subtree x
+//	           local-data: "x A 0.0.0.0"               block exact x
+//	rpz        x CNAME .                               block exact x
+//	           *.x CNAME .                             block below x
+//	           x CNAME rpz-passthru.                   pass exact x
+//
+// An address that leads nowhere (unspecified or loopback) blocks; any other
+// would redirect, and such a line is refused. Names are read by dnsname.Parse:
+// upper case, a trailing dot, U-labels and A-labels are fine, addresses and
+// labels of more than 63 bytes are not. Whether a name may be blocked at all is
+// not judged here: single labels and public suffixes are handed out like others.
+//
+// # Comments
+//
+// A line that begins with "#", "!", ";" or "//" is a comment in the formats of
+// names, "!" and "#" in adblock, "#" in dnsmasq and unbound, ";" in rpz. Behind
+// an entry a comment begins with "#" after a blank, in hosts with any "#"
+// (hosts(5)), in rpz with ";". The lines of a hosts file about the machine
+// itself (localhost, ip6-allnodes and so on) count as comments.
+//
+// # Adblock
+//
+// Patterns that are not a whole name are refused, not stretched: "||x" and
+// "||x." would also match longer names, "x^" the ends of names, "||x/path",
+// "||x:8080^" and "|https://x^" parts of a site, "/…/" is a regular expression,
+// a single word a keyword. So are rules about parts of a page ("##", "#@#",
+// "$$" and so on) and lines between "!#if" and "!#endif". A bare name and a
+// hosts line mean what they mean in their own formats, as in AdGuard's and
+// uBlock Origin's lists.
+//
+// A rule is used if it means no less without its modifiers:
+//
+//	modifier                           rule      why
+//	important                          used      only ranks rules; here the longer name wins anyway
+//	match-case  _                      used      no effect on names
+//	all                                used      every kind of request is the whole name; refused with @@
+//	dnsrewrite=NXDOMAIN  REFUSED       used      a denial (also with ";;"); refused with @@
+//	dnsrewrite=NOERROR;;               used      a denial without data; refused with @@
+//	dnsrewrite=0.0.0.0  ::             used      an address that leads nowhere; refused with @@
+//	dnsrewrite, any other              refused   answers with data, or undoes rewrites only
+//	document  doc  popup  script  …    refused   some kinds of request only
+//	third-party  3p  ~third-party  1p  refused   depends on the page around
+//	domain=  from=  to=  denyallow=    refused   depends on the page, or has holes
+//	client=  ctag=  app=               refused   some clients only
+//	dnstype=                           refused   some record types only
+//	badfilter                          refused   takes back a rule that may have been read already
+//	csp=  redirect=  removeparam=  …   refused   changes the answer of the site
+//	any other                          refused   not known
+//
+// # Unbound
+//
+// The zone types always_nxdomain, always_null, always_nodata, always_refuse,
+// always_deny, static, refuse, deny and inform_deny block; transparent,
+// typetransparent, always_transparent and inform pass. A redirect zone blocks
+// if the next entry is local-data of the same name with an address that leads
+// nowhere, and is refused otherwise. block_a denies one record type only and is
+// refused like all other types, and so are lines in a view: clause.
+//
+// # Policy zones
+//
+// Package rpz says what a record means. $ORIGIN, $TTL, "@", inherited owners,
+// TTL and class in either order, quoted strings and records of up to 32 lines
+// in parentheses are read; $INCLUDE and $GENERATE are refused. The zone's own
+// name is the owner of the SOA record, else the first $ORIGIN. In a file with
+// neither, relative owners are relative to it, and absolute ones are refused.
+// After a line that may have held an owner or an origin and could not be read,
+// records that would need it are refused until the next one.
+//
+// # Auto
+//
+// Each line among the first 64 KiB votes for the format that it can only belong
+// to; comments and lines of two words vote for none. A line with nothing but a
+// name votes for domains, and those votes count for wildcard as soon as one line
+// begins with "*." or ".". Most votes win; a tie, or no vote at all, goes to the
+// first of domains, wildcard, hosts, adblock, dnsmasq, unbound, rpz. Lines that
+// do not fit the winner are refused one by one.
+//
+// # Limits
+//
+// A rule line is at most MaxLine bytes; a longer one is refused, a longer comment
+// is still a comment. A Scanner holds 64 KiB of the file and the rules of one
+// line. The number of lines is not limited.
+package list

@@ -1,0 +1,243 @@
+package list
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Header is what a list says of itself in the comments before its first rule.
+// A field that is missing, or whose value makes no sense, is zero. Times are
+// UTC.
+type Header struct {
+	Title    string
+	ID       string // List-ID
+	Version  string
+	Homepage string
+	Appeals  string // where to complain of a wrong entry: a mailto: or https: URI
+	Serial   uint32 // of the SOA record in a policy zone
+	Issued   time.Time
+	Modified time.Time
+	Expires  time.Time // a period such as "4 days" counts from Modified, or Issued without one
+	Entries  int
+}
+
+// maxValue is the length in bytes to which the text of a header field is cut.
+const maxValue = 256
+
+// headerReader fills a Header from comments until the first rule.
+//
+// It reads "Key: value" in any letter case behind any comment sign, and several
+// of them in one comment where each has its own "# ":
+//
+//	# Title: Example        # List-ID: example     # Serial: 2026112201
+//	! Last modified: 04 Nov 2025 18:28 UTC
+//	! Expires: 4 days (update frequency)
+//
+// Keys that it does not know are left alone.
+type headerReader struct {
+	Header
+	closed bool
+	period time.Duration // an Expires that is relative
+}
+
+// comment reads one whole-line comment.
+func (h *headerReader) comment(text []byte) {
+	if h.closed || bytes.IndexByte(text, ':') < 0 {
+		return
+	}
+	rest := strings.TrimLeft(string(text), "#!;/ \t")
+	for rest != "" {
+		var field string
+		field, rest = cutField(rest)
+		if key, value, ok := strings.Cut(field, ":"); ok {
+			h.set(strings.ToLower(strings.TrimSpace(key)), clean(value))
+		}
+	}
+}
+
+// cutField splits a comment in front of the next "# Key:" of a known key, so
+// that a value may itself hold such a sign.
+func cutField(s string) (field, rest string) {
+	for i := 0; ; {
+		j := strings.Index(s[i:], "# ")
+		if j < 0 {
+			return s, ""
+		}
+		i += j + 2
+		key, _, ok := strings.Cut(s[i:], ":")
+		if ok && known[strings.ToLower(strings.TrimSpace(key))] {
+			return s[:i-2], s[i:]
+		}
+	}
+}
+
+// clean returns a value that is short and can be printed.
+func clean(s string) string {
+	s = strings.TrimSpace(s)
+	if len(s) > maxValue {
+		s = s[:maxValue]
+	}
+	return strings.Map(func(r rune) rune {
+		if strconv.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, strings.ToValidUTF8(s, ""))
+}
+
+// known holds every key that set understands.
+var known = map[string]bool{
+	"title": true, "list-id": true, "version": true, "homepage": true, "appeals": true, "serial": true,
+	"issued": true, "last modified": true, "last updated": true, "modified": true, "updated": true,
+	"date": true, "expires": true, "entries": true, "number of entries": true,
+	"number of unique domains": true,
+}
+
+// set takes one field over. The first of two with the same key counts.
+func (h *headerReader) set(key, value string) {
+	switch key {
+	case "title":
+		setFirst(&h.Title, value)
+	case "list-id":
+		setFirst(&h.ID, value)
+	case "version":
+		setFirst(&h.Version, value)
+	case "homepage":
+		setFirst(&h.Homepage, value)
+	case "appeals":
+		setFirst(&h.Appeals, value)
+	case "serial":
+		n, _ := strconv.ParseUint(value, 10, 32) // zero when out of range as well
+		if n <= 1<<32-1 {
+			setFirst(&h.Serial, uint32(n))
+		}
+	case "issued":
+		setTime(&h.Issued, value)
+	case "last modified", "last updated", "modified", "updated", "date":
+		setTime(&h.Modified, value)
+	case "expires":
+		setTime(&h.Expires, value)
+		setFirst(&h.period, period(value))
+	case "entries", "number of entries", "number of unique domains":
+		setFirst(&h.Entries, count(value))
+	}
+}
+
+// meta reads the TXT record of a policy zone that describes the list:
+// "v=1 list=nudify expires=2026-12-06T00:00:00Z".
+func (h *headerReader) meta(data [][]byte) {
+	if h.closed {
+		return
+	}
+	for _, text := range data {
+		for word := range strings.FieldsSeq(string(text)) {
+			switch key, value, _ := strings.Cut(word, "="); key {
+			case "list":
+				h.set("list-id", clean(value))
+			case "expires":
+				h.set(key, clean(value))
+			}
+		}
+	}
+}
+
+func setFirst[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// setTime is setFirst for times, which are not to be compared with ==.
+func setTime(field *time.Time, value string) {
+	if field.IsZero() {
+		*field = date(value)
+	}
+}
+
+// close ends the header: the first rule has come, or the end of the file.
+func (h *headerReader) close() {
+	if h.closed {
+		return
+	}
+	h.closed = true
+	from := h.Modified
+	if from.IsZero() {
+		from = h.Issued
+	}
+	if h.Expires.IsZero() && h.period > 0 && !from.IsZero() {
+		h.Expires = from.Add(h.period)
+	}
+}
+
+// layouts are the forms of dates met in published lists.
+var layouts = []string{
+	time.RFC3339,
+	"2006-01-02T15:04:05-0700",
+	"2006-01-02 15:04:05 MST",
+	"2006-01-02 15:04 MST",
+	"2006-01-02 15:04:05",
+	"2006-01-02 15:04",
+	time.DateOnly,
+	"02 Jan 2006 15:04 MST",
+	"2 January 2006 15:04:05 (MST)",
+	"2 Jan 2006",
+	time.RFC1123Z,
+	time.RFC1123,
+}
+
+// date returns the time that a value names, zero when it names none. A zone
+// that is an abbreviation other than UTC or GMT says nothing certain, so such a
+// date is not used.
+func date(value string) time.Time {
+	for _, layout := range layouts {
+		t, err := time.Parse(layout, value)
+		if err != nil {
+			continue
+		}
+		if name, offset := t.Zone(); offset == 0 && name != "UTC" && name != "GMT" && name != "" {
+			return time.Time{}
+		}
+		return t.UTC()
+	}
+	return time.Time{}
+}
+
+// maxPeriod is the longest period that an Expires is believed.
+const maxPeriod = 3650 * 24 * time.Hour
+
+// period reads "1 day", "4 days (update frequency)", "12 hours" or "5d".
+func period(value string) time.Duration {
+	digits := len(value) - len(strings.TrimLeft(value, "0123456789"))
+	n, err := strconv.Atoi(value[:digits])
+	if err != nil || n <= 0 {
+		return 0
+	}
+	unit, _, _ := strings.Cut(strings.TrimSpace(value[digits:]), " ")
+	var d time.Duration
+	switch strings.ToLower(unit) {
+	case "h", "hour", "hours":
+		d = time.Hour
+	case "d", "day", "days":
+		d = 24 * time.Hour
+	case "w", "week", "weeks":
+		d = 7 * 24 * time.Hour
+	default:
+		return 0
+	}
+	if n > int(maxPeriod/d) {
+		return 0
+	}
+	return time.Duration(n) * d
+}
+
+// count reads a number of entries, which may have commas between thousands.
+func count(value string) int {
+	n, err := strconv.Atoi(strings.ReplaceAll(value, ",", ""))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,162 @@
+// Package nonudify is the CoreDNS plugin of that name: it denies the names of
+// published lists of "nudify" services and says why.
+//
+// A query takes one atomic load, one decision (package policy) and, if its name
+// is listed, one reply (package answer). Everything slow happens elsewhere:
+// lists are loaded, checked and swapped in by package feed.
+package nonudify
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/plugin/metadata"
+	"github.com/coredns/coredns/plugin/metrics"
+	"github.com/coredns/coredns/request"
+	"github.com/miekg/dns"
+
+	"github.com/nonudify/nonudify/plugin/answer"
+	"github.com/nonudify/nonudify/plugin/directive"
+	"github.com/nonudify/nonudify/plugin/policy"
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// NoNudify is the handler of one directive. It is safe for concurrent use once
+// its server runs.
+type NoNudify struct {
+	Next plugin.Handler
+
+	zones    plugin.Zones // empty: all that the server is asked for
+	config   *directive.Config
+	answerer *answer.Answerer
+	policy   atomic.Pointer[policy.Policy] // nil until all lists are loaded
+	verdicts verdictCounters
+
+	mu      sync.Mutex // one rebuild of the policy at a time
+	sources *sources   // what it is built of, while the server runs
+}
+
+// Name returns the directive's name, by which other plugins find this one.
+func (n *NoNudify) Name() string { return directive.Name }
+
+// Ready reports whether every list is loaded.
+func (n *NoNudify) Ready() bool { return n.policy.Load() != nil }
+
+// ServeDNS answers queries for blocked names and hands all others on. Its
+// frame is small on purpose: the rest of the chain runs on top of it, in a
+// goroutine whose stack would otherwise grow once more for every query.
+func (n *NoNudify) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
+	if n.intercept(ctx, w, r) {
+		return dns.RcodeSuccess, nil // whatever was said has been written
+	}
+	return plugin.NextOrFailure(directive.Name, n.Next, ctx, w, r)
+}
+
+// intercept answers the query if its name is blocked, and reports whether it
+// did. Only ordinary questions of class IN are judged: other classes hold no
+// hosts, and what else arrives is not a lookup.
+//
+//go:noinline
+func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) bool {
+	if len(r.Question) != 1 || r.Question[0].Qclass != dns.ClassINET || r.Opcode != dns.OpcodeQuery {
+		return false
+	}
+	qname := r.Question[0].Name
+	if len(n.zones) > 0 && n.zones.Matches(strings.ToLower(qname)) == "" {
+		return false
+	}
+	p := n.policy.Load()
+	if p == nil {
+		write(w, n.answerer.NotReady(newRequest(ctx, w, r)))
+		return true
+	}
+	v := p.Decide(qname, client(w))
+	if v.Action == rule.None {
+		return false
+	}
+	return n.act(ctx, w, r, v)
+}
+
+// act does what the verdict on a listed name asks for, and reports whether the
+// query is answered.
+func (n *NoNudify) act(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, v policy.Verdict) bool {
+	action := n.action(v)
+	describe(ctx, action, v)
+	n.verdicts.count(ctx, w, action, v.Reason)
+	if !v.Blocked() || n.config.Shadow {
+		return false
+	}
+	write(w, n.answerer.Reply(newRequest(ctx, w, r), v))
+	return true
+}
+
+// action names what is done with a listed name, for metrics and metadata.
+func (n *NoNudify) action(v policy.Verdict) string {
+	switch {
+	case !v.Blocked():
+		return v.Action.String()
+	case n.config.Shadow:
+		return "shadow"
+	}
+	return n.config.Answer.Action.String()
+}
+
+// describe publishes the verdict as metadata, so that an operator can have
+// counts by list in a log of his own. It costs nothing without the metadata
+// plugin. The matched name is left out: it would be the query name.
+func describe(ctx context.Context, action string, v policy.Verdict) {
+	if metadata.ValueFuncs(ctx) == nil {
+		return
+	}
+	for label, value := range map[string]string{"action": action, "list": v.List, "reason": v.Reason.String()} {
+		metadata.SetValueFunc(ctx, directive.Name+"/"+label, func() string { return value })
+	}
+}
+
+// write sends a reply. A client that is gone is no error of the server, and
+// returning one would have it logged with the name that was asked for.
+func write(w dns.ResponseWriter, m *dns.Msg) { _ = w.WriteMsg(m) }
+
+// newRequest collects what the reply depends on.
+func newRequest(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) answer.Request {
+	state := request.Request{W: w, Req: r}
+	t := transport(ctx, w)
+	req := answer.Request{Msg: r, Size: state.Size(), UDP: t == "udp", Encrypted: t != "udp" && t != "tcp"}
+	if t := r.IsTsig(); t != nil { // the reply will be signed with the same key
+		req.Reserve = dns.Len(t)
+	}
+	return req
+}
+
+// transport returns udp, tcp, tls, quic, https, https3 or grpc.
+func transport(ctx context.Context, w dns.ResponseWriter) string {
+	scheme, _, ok := strings.Cut(metrics.WithServer(ctx), "://")
+	if ok && scheme != "dns" {
+		return scheme
+	}
+	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
+		return "udp"
+	}
+	return "tcp"
+}
+
+// client returns the address that a query came from, the zero Addr when there
+// is none to be had.
+func client(w dns.ResponseWriter) netip.Addr {
+	switch a := w.RemoteAddr().(type) {
+	case *net.UDPAddr:
+		return a.AddrPort().Addr()
+	case *net.TCPAddr:
+		return a.AddrPort().Addr()
+	case interface{ Unwrap() net.Addr }: // behind the PROXY protocol
+		if ap, err := netip.ParseAddrPort(a.Unwrap().String()); err == nil {
+			return ap.Addr()
+		}
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,80 @@
+package policy
+
+import (
+	"errors"
+
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/rule"
+	"github.com/nonudify/nonudify/plugin/set"
+)
+
+// The reasons for which a Guard refuses a rule.
+var (
+	ErrSingleLabel  = errors.New("a top-level domain is never blocked")
+	ErrPublicSuffix = errors.New("a public suffix is never blocked: it would block everybody who registered a name under it")
+	ErrProtected    = errors.New("a protected name is never blocked: people in need or millions of others use it")
+	ErrAbove        = errors.New("would block a protected name below it")
+)
+
+// Guard refuses rules that would do great harm, whoever publishes them. It is
+// safe for concurrent use. The zero value knows the public suffixes only.
+type Guard struct {
+	protected *set.Set // as exceptions: Exact guards a name, Subtree also what is below
+	above     *set.Set // the parents of these
+}
+
+// NewGuard returns a guard for the protected rules, whose actions do not
+// matter: a rule of trigger Exact protects its name, one of trigger Subtree
+// also every name below it.
+func NewGuard(protected []rule.Rule) (*Guard, error) {
+	var names, parents set.Builder
+	for _, r := range protected {
+		r.Action = rule.Pass
+		names.Add(r)
+		for p, ok := r.Name.Parent(); ok; p, ok = p.Parent() {
+			parents.Add(rule.Rule{Name: p, Trigger: rule.Exact, Action: rule.Pass})
+		}
+	}
+	n, err := names.Set()
+	if err != nil {
+		return nil, err
+	}
+	p, err := parents.Set()
+	return &Guard{n, p}, err
+}
+
+// Check returns nil for a rule that may be used, else one of the errors of
+// this package. Exceptions are always fine. That an address is no name is
+// dnsname's affair.
+func (g *Guard) Check(r rule.Rule) error {
+	if r.Action != rule.Block {
+		return nil
+	}
+	if r.Name.Labels() < 2 {
+		return ErrSingleLabel
+	}
+	if isPublicSuffix(r.Name) {
+		return ErrPublicSuffix
+	}
+	if g.protected == nil {
+		return nil
+	}
+	var k set.Key
+	k.Reset(string(r.Name))
+	if g.protected.Passes(&k).Labels > 0 {
+		return ErrProtected
+	}
+	if r.Trigger&rule.Below != 0 && g.above.Passes(&k).Labels > 0 {
+		return ErrAbove
+	}
+	return nil
+}
+
+// isPublicSuffix consults the ICANN and the private section of the list that
+// is compiled in (publicsuffix.org).
+func isPublicSuffix(n dnsname.Name) bool {
+	suffix, _ := publicsuffix.PublicSuffix(string(n))
+	return len(suffix) == len(n)
+}

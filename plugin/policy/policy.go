@@ -1,0 +1,90 @@
+// Package policy decides what becomes of a query name: an ordered number of
+// lists, the operator's own exceptions, and the clients that they are for.
+package policy
+
+import (
+	"net/netip"
+
+	"github.com/nonudify/nonudify/plugin/rule"
+	"github.com/nonudify/nonudify/plugin/set"
+)
+
+// List is one list in a policy.
+type List struct {
+	Name    string
+	Set     *set.Set
+	Reason  Reason
+	Serial  uint32   // of the list, for the SOA of denials
+	Counter *Counter // counts what the filter did; nil: not counted
+}
+
+// Config says what a policy consists of.
+type Config struct {
+	Lists   []List     // in order: of several that block, the first is named
+	Allow   []*set.Set // exceptions that beat every list, at any depth
+	Clients *Clients   // whom the policy is for; nil: everybody
+}
+
+// Policy is an immutable set of decisions, safe for concurrent use. The zero
+// value blocks nothing.
+type Policy struct{ config Config }
+
+// AllowList is the name that a verdict gives for the operator's exceptions.
+const AllowList = "allow"
+
+// New returns the policy for a configuration, which must not be changed
+// afterwards.
+func New(c Config) *Policy { return &Policy{c} }
+
+// Decide returns the verdict on a query name in presentation form, in any
+// letter case, asked by the given client (the zero Addr when it is not known).
+//
+// The precedence: an exception of the operator beats everything. Inside one
+// list the longest match wins, and an exception beats a block of the same
+// length. Any list that blocks, blocks. Decide takes no lock and does not
+// allocate.
+func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
+	var k set.Key
+	k.Reset(qname)
+	excepted := Verdict{}
+	for i := range p.config.Lists {
+		l := &p.config.Lists[i]
+		m := l.Set.Match(&k)
+		l.Counter.count(&k, m)
+		switch m.Action {
+		case rule.Block:
+			return p.block(&k, l, m, client)
+		case rule.Pass:
+			if excepted.Action == rule.None {
+				excepted = l.verdict(m)
+			}
+		}
+	}
+	if excepted.Action != rule.None && !p.config.Clients.Include(client) {
+		return Verdict{}
+	}
+	return excepted
+}
+
+// block is Decide for a name that a list blocks: clients and exceptions may
+// yet undo it.
+func (p *Policy) block(k *set.Key, l *List, m set.Match, client netip.Addr) Verdict {
+	if !p.config.Clients.Include(client) {
+		return Verdict{}
+	}
+	v := l.verdict(m)
+	for _, allow := range p.config.Allow {
+		if a := allow.Passes(k); a.Labels > 0 {
+			return Verdict{Action: rule.Pass, Reason: l.Reason, Trigger: a.Trigger, Labels: a.Labels, List: AllowList}
+		}
+		v.Open = v.Open || allow.PassBelow(k)
+	}
+	return v
+}
+
+func (l *List) verdict(m set.Match) Verdict {
+	return Verdict{
+		Action: m.Action, Reason: l.Reason, Trigger: m.Trigger, Open: m.Open,
+		Labels: m.Labels, List: l.Name, Serial: l.Serial,
+	}
+}

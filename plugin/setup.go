@@ -1,0 +1,59 @@
+package nonudify
+
+import (
+	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin"
+
+	"github.com/nonudify/nonudify/plugin/answer"
+	"github.com/nonudify/nonudify/plugin/directive"
+)
+
+func init() { plugin.Register(directive.Name, setup) }
+
+// setup turns the directive into a handler. Nothing is read or started before
+// the server starts, and the handler hangs on the instance's hooks, so a
+// configuration that turns out to be wrong leaves nothing behind.
+func setup(c *caddy.Controller) error {
+	n, err := parse(c)
+	if err != nil {
+		return plugin.Error(directive.Name, err)
+	}
+	n.follow(c)
+	dnsserver.GetConfig(c).AddPlugin(func(next plugin.Handler) plugin.Handler {
+		n.Next = next
+		return n
+	})
+	return nil
+}
+
+// parse reads the one directive of a server block. The grammar is
+// directive.Parse's.
+func parse(c *caddy.Controller) (*NoNudify, error) {
+	var n *NoNudify
+	for c.Next() {
+		if n != nil {
+			return nil, plugin.ErrOnce
+		}
+		config, err := directive.Parse(c, dnsserver.GetConfig(c).Root)
+		if err != nil {
+			return nil, err
+		}
+		if n, err = newHandler(config); err != nil {
+			return nil, c.Err(err.Error())
+		}
+	}
+	return n, nil
+}
+
+func newHandler(config *directive.Config) (*NoNudify, error) {
+	a, err := answer.New(config.Answer)
+	if err != nil {
+		return nil, err
+	}
+	n := &NoNudify{config: config, answerer: a}
+	for _, z := range config.Zones {
+		n.zones = append(n.zones, plugin.Host(z).NormalizeExact()...)
+	}
+	return n, nil
+}

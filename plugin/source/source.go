@@ -1,0 +1,82 @@
+// Package source is where the bytes of a list come from. A source is asked
+// again and again and answers only when there is something new.
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// Version tells two states of a source apart. It is opaque; the empty one is
+// no version.
+type Version string
+
+// ErrNotModified says that a source still has the version that the caller has.
+var ErrNotModified = errors.New("not modified")
+
+// Body is an opened version of a source.
+type Body struct {
+	io.ReadCloser
+	Version  Version
+	Modified time.Time // when that version was made; zero when it is not known
+}
+
+// Bytes is a source that never changes: data compiled into the program.
+type Bytes struct {
+	Name string
+	Data []byte
+}
+
+// Open returns the data to a caller that does not have them yet.
+func (b Bytes) Open(_ context.Context, have Version) (Body, error) {
+	const only = Version("compiled in")
+	if have == only {
+		return Body{}, ErrNotModified
+	}
+	return Body{ReadCloser: io.NopCloser(bytes.NewReader(b.Data)), Version: only}, nil
+}
+
+// File is a local file.
+type File struct {
+	Path string
+	// Settle is how long the file must have been left alone before a new
+	// version of it is read, so that an editor or a download that writes it in
+	// place is not caught half-way. It does not delay the first version.
+	Settle time.Duration
+}
+
+// Open returns the file when it is not the version that the caller has: when
+// its time of modification or its size is another, whether it was written in
+// place, renamed over or is reached by a link that now points elsewhere. The
+// error for a file that cannot be opened is of package os.
+func (f File) Open(_ context.Context, have Version) (Body, error) {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return Body{}, err
+	}
+	body, err := f.body(file, have)
+	if err != nil {
+		file.Close()
+	}
+	return body, err
+}
+
+func (f File) body(file *os.File, have Version) (Body, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return Body{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return Body{}, &os.PathError{Op: "read", Path: f.Path, Err: errors.New("not a regular file")}
+	}
+	v := Version(fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size()))
+	if age := time.Since(info.ModTime()); v == have || have != "" && 0 <= age && age < f.Settle {
+		return Body{}, ErrNotModified
+	}
+	return Body{ReadCloser: file, Version: v, Modified: info.ModTime()}, nil
+}
