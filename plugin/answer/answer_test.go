@@ -193,8 +193,16 @@ func TestEveryType(t *testing.T) {
 	}
 }
 
-// The Z bits, the version and unknown options of a query are not copied.
+// The reply is right as it is made, before a server sees to it: DO is copied,
+// and the Z bits, the version and unknown options of a query are not.
 func TestOPTIsOwn(t *testing.T) {
+	for _, do := range []bool{true, false} {
+		q := query("bad.example.", dns.TypeA, edns)
+		q.IsEdns0().SetDo(do)
+		a := mustNew(t, Config{})
+		checkOPT(t, "denial", q.IsEdns0(), a.Reply(request(q), verdict(policy.Filtered)))
+		checkOPT(t, "not ready", q.IsEdns0(), a.NotReady(request(q)))
+	}
 	q := query("bad.example.", dns.TypeA, edns)
 	opt := q.IsEdns0()
 	opt.SetVersion(3)
@@ -209,6 +217,14 @@ func TestOPTIsOwn(t *testing.T) {
 	equal(t, "flags", got.Hdr.Ttl, uint32(0))
 	equal(t, "size", got.UDPSize(), uint16(400))
 	equal(t, "options", len(got.Option), 1)
+}
+
+// An opcode that no plugin should see comes back as it came.
+func TestOpcode(t *testing.T) {
+	q := query("bad.example.", dns.TypeSOA, edns)
+	q.Opcode = dns.OpcodeNotify
+	m, _ := sent(t, request(q), mustNew(t, Config{}).Reply(request(q), verdict(policy.Filtered)))
+	checkDenial(t, "notify", q, m, dns.RcodeNameError)
 }
 
 // Check 9 and RFC 8020: NXDOMAIN denies all names below as well.

@@ -107,8 +107,11 @@ func checkFit(t *testing.T, name string, a *Answerer, r Request, reason policy.R
 	}
 	v := verdict(reason)
 	reply := a.Reply(r, v)
-	own := len(pack(t, reply)) // as those send it who do not cut it again
+	own, compress := len(pack(t, reply)), reply.Compress // as those send it who do not cut it again
 	m, n := sent(t, r, reply)
+	if reply.Compress != compress {
+		t.Fatalf("%s, %d: compress was %v", name, r.Size, compress)
+	}
 	if n > limit || own > limit || m.Truncated || soaIn(m) == nil && len(m.Answer) == 0 {
 		t.Fatalf("%s, %d: %d octets (%d without Truncate)\n%v", name, r.Size, n, own, m)
 	}

@@ -106,7 +106,11 @@ type Counters func(list string) *policy.Counter
 // Policy returns the policy of the Config with what its feeds and prefix files
 // hold, in the order of Feeds and PrefixFiles.
 func (c *Config) Policy(editions []*feed.List, prefixes []*[]netip.Prefix, counters Counters) (*policy.Policy, error) {
-	p := policy.Config{Clients: c.clientsOf(prefixes)}
+	clients, err := c.clientsOf(prefixes)
+	if err != nil {
+		return nil, err
+	}
+	p := policy.Config{Clients: clients}
 	if err := c.ownRules(&p); err != nil {
 		return nil, err
 	}
@@ -160,7 +164,7 @@ func setOf(rules []rule.Rule) (*set.Set, error) {
 
 // clientsOf adds what the files hold to the literal prefixes. A clients
 // property whose file is empty means nobody, not everybody.
-func (c *Config) clientsOf(files []*[]netip.Prefix) *policy.Clients {
+func (c *Config) clientsOf(files []*[]netip.Prefix) (*policy.Clients, error) {
 	include, except := slices.Clone(c.Clients.Literal), slices.Clone(c.Except.Literal)
 	for i, prefixes := range files {
 		if i < len(c.Clients.Files) {
@@ -171,7 +175,7 @@ func (c *Config) clientsOf(files []*[]netip.Prefix) *policy.Clients {
 	}
 	everybody := len(c.Clients.Literal)+len(c.Clients.Files) == 0
 	if everybody && len(except) == 0 {
-		return nil
+		return nil, nil
 	}
 	return policy.NewClients(everybody, include, except)
 }

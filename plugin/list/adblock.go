@@ -30,6 +30,9 @@ func (*adblock) comment(text []byte) bool {
 
 // isDirective reports whether a "!" line changes the meaning of other lines.
 func isDirective(text []byte) bool {
+	if text[0] != '!' {
+		return false
+	}
 	for _, d := range []string{"!#if", "!#else", "!#endif", "!#include"} {
 		if bytes.HasPrefix(text, []byte(d)) {
 			return true
@@ -46,7 +49,7 @@ func isCosmetic(text []byte) bool {
 }
 
 func (p *adblock) line(s *Scanner, text []byte) {
-	text = bytes.TrimLeft(text, blanks)
+	text = trimLeft(text)
 	switch {
 	case isDirective(text):
 		p.directive(s, text)
@@ -60,7 +63,7 @@ func (p *adblock) line(s *Scanner, text []byte) {
 // cutNote drops a trailing comment, "# " after a blank.
 func cutNote(text []byte) []byte {
 	if i := bytes.Index(text, []byte(" # ")); i >= 0 {
-		return bytes.TrimRight(text[:i], blanks)
+		return trimRight(text[:i])
 	}
 	return text
 }
@@ -110,19 +113,21 @@ func (p *adblock) rule(s *Scanner, body, text []byte) {
 // pattern takes a pattern apart that means one name and what is below it; the
 // trigger is zero for any other. mods is what follows the pattern.
 func pattern(body []byte, action rule.Action) (name []byte, t rule.Trigger, mods []byte) {
-	anchored := bytes.TrimLeft(body, "|")
-	bars := len(body) - len(anchored)
-	end := bytes.IndexAny(anchored, "^|")
+	bars := 0
+	for bars < len(body) && body[bars] == '|' {
+		bars++
+	}
+	anchored := body[bars:]
+	end := nameEnd(anchored)
 	if bars == 0 && action == rule.Block && plainName(body) {
 		return body, rule.Subtree, nil
 	}
-	if bars == 0 || bars > 2 || end < 0 {
+	if bars == 0 || bars > 2 || end == len(anchored) || anchored[end] != '^' && anchored[end] != '|' {
 		return nil, 0, nil
 	}
-	name, mods = anchored[:end], anchored[end:]
-	mods = bytes.TrimPrefix(mods, []byte("^"))
+	name, mods = anchored[:end], bytes.TrimPrefix(anchored[end:], []byte("^"))
 	mods = bytes.TrimPrefix(mods, []byte("|"))
-	if len(mods) > 0 && mods[0] != '$' || bytes.IndexAny(name, "/:$,=&?") >= 0 {
+	if len(mods) > 0 && mods[0] != '$' {
 		return nil, 0, nil
 	}
 	if bars == 1 {
@@ -139,11 +144,32 @@ func pattern(body []byte, action rule.Action) (name []byte, t rule.Trigger, mods
 	return name, t, mods
 }
 
+// beyondName marks the bytes by which a pattern means something other than a
+// name. The asterisk is not one: it may stand in front.
+var beyondName = byteSet("^|/:$,=&?%~+!@()[]{}<>'\"")
+
+func byteSet(s string) (set [256]bool) {
+	for _, c := range []byte(s) {
+		set[c] = true
+	}
+	return set
+}
+
+// nameEnd returns the length of the part of a pattern that may be a name.
+func nameEnd(p []byte) int {
+	for i, c := range p {
+		if beyondName[c] {
+			return i
+		}
+	}
+	return len(p)
+}
+
 // plainName reports whether a line is nothing but a name of two labels or more.
 // One label alone is a keyword.
 func plainName(text []byte) bool {
 	dot := bytes.IndexByte(text, '.')
-	return dot > 0 && dot < len(text)-1 && bytes.IndexAny(text, "/:$,=&?*^|%~+!()[]{}<>'\"") < 0
+	return dot > 0 && dot < len(text)-1 && nameEnd(text) == len(text) && bytes.IndexByte(text, '*') < 0
 }
 
 // checkModifiers returns nil if a rule with these modifiers, "" or beginning

@@ -13,7 +13,7 @@ func sniff(head []byte) error {
 		bytes.HasPrefix(head, []byte{0x1F, 0x8B}) || noisy(head[:min(len(head), 1024)]) {
 		return ErrBinary
 	}
-	if text := bytes.TrimLeft(bytes.TrimPrefix(head, bom), blanks+"\n"); len(text) > 0 && text[0] == '<' {
+	if text := trimLeft(bytes.TrimPrefix(head, bom)); len(text) > 0 && text[0] == '<' {
 		return ErrHTML
 	}
 	return nil
@@ -40,7 +40,7 @@ func detect(head []byte) Format {
 	}
 	for text := range bytes.Lines(head) {
 		text = bytes.TrimPrefix(text, bom)
-		if body := bytes.Trim(text, blanks+"\n"); len(body) > 0 && len(body) <= MaxLine {
+		if body := trim(text); len(body) > 0 && len(body) <= MaxLine {
 			votes[vote(body)]++
 		}
 	}
@@ -95,9 +95,9 @@ func isAdblock(text []byte) bool {
 
 func isDnsmasq(text []byte) bool {
 	key, value, _ := bytes.Cut(text, []byte("="))
-	switch string(bytes.TrimPrefix(bytes.TrimRight(key, blanks), []byte("--"))) {
+	switch string(bytes.TrimPrefix(trimRight(key), []byte("--"))) {
 	case "local", "address", "server":
-		value = bytes.TrimLeft(value, blanks)
+		value = trimLeft(value)
 		return len(value) > 0 && value[0] == '/'
 	}
 	return false

@@ -13,8 +13,8 @@ func (dnsmasq) comment(text []byte) bool { return text[0] == '#' }
 
 func (dnsmasq) line(s *Scanner, text []byte) {
 	key, value, ok := bytes.Cut(cutComment(text), []byte("="))
-	key = bytes.TrimPrefix(bytes.Trim(key, blanks), []byte("--"))
-	value = bytes.Trim(value, blanks)
+	key = bytes.TrimPrefix(trim(key), []byte("--"))
+	value = trim(value)
 	last := bytes.LastIndexByte(value, '/')
 	if !ok || last < 1 || value[0] != '/' {
 		s.refuse(ErrSyntax, text)

@@ -65,13 +65,17 @@ func cutField(s string) (field, rest string) {
 		if j < 0 {
 			return s, ""
 		}
-		i += j + 2
-		key, _, ok := strings.Cut(s[i:], ":")
+		i += j + len("# ")
+		key, _, ok := strings.Cut(s[i:min(len(s), i+maxKey)], ":")
 		if ok && known[strings.ToLower(strings.TrimSpace(key))] {
-			return s[:i-2], s[i:]
+			return s[:i-len("# ")], s[i:]
 		}
 	}
 }
+
+// maxKey is the number of bytes in which a known key ends; a longer look would
+// make a comment full of number signs costly.
+const maxKey = 40
 
 // clean returns a value that is short and can be printed.
 func clean(s string) string {
@@ -109,8 +113,7 @@ func (h *headerReader) set(key, value string) {
 	case "appeals":
 		setFirst(&h.Appeals, value)
 	case "serial":
-		n, _ := strconv.ParseUint(value, 10, 32) // zero when out of range as well
-		if n <= 1<<32-1 {
+		if n, err := strconv.ParseUint(value, 10, 32); err == nil {
 			setFirst(&h.Serial, uint32(n))
 		}
 	case "issued":

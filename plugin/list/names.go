@@ -7,10 +7,26 @@ import (
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
-// blanks are the bytes between the fields of a line. A stray CR is one of them.
-const blanks = " \t\r\f\v"
-
+// isBlank reports whether a byte stands between the fields of a line: a space,
+// a tab, or one of the controls that separate lines elsewhere, such as a stray
+// CR.
 func isBlank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
+
+func trimLeft(text []byte) []byte {
+	for len(text) > 0 && isBlank(text[0]) {
+		text = text[1:]
+	}
+	return text
+}
+
+func trimRight(text []byte) []byte {
+	for len(text) > 0 && isBlank(text[len(text)-1]) {
+		text = text[:len(text)-1]
+	}
+	return text
+}
+
+func trim(text []byte) []byte { return trimLeft(trimRight(text)) }
 
 // field returns the first field of text and what follows it.
 func field(text []byte) (f, rest []byte) {
@@ -44,7 +60,7 @@ func cutComment(text []byte) []byte {
 			return text
 		}
 		if i += j; i > 0 && isBlank(text[i-1]) {
-			return bytes.TrimRight(text[:i], blanks)
+			return trimRight(text[:i])
 		}
 	}
 }
@@ -121,7 +137,7 @@ func cutHash(text []byte) (body []byte, ok bool) {
 	if !isBlank(text[i-1]) && i+1 < len(text) && bytes.IndexByte([]byte("#@?$%"), text[i+1]) >= 0 {
 		return nil, false
 	}
-	return bytes.TrimRight(text[:i], blanks), true
+	return trimRight(text[:i]), true
 }
 
 // addHosts adds the names of a line.

@@ -179,8 +179,8 @@ func (s *Scanner) step() bool {
 }
 
 func (s *Scanner) read(ln line) {
-	text := bytes.TrimRight(ln.text, blanks)
-	body := bytes.TrimLeft(text, blanks)
+	text := trimRight(ln.text)
+	body := trimLeft(text)
 	switch {
 	case len(body) == 0 && !ln.long:
 	case len(body) > 0 && s.parser.comment(body):

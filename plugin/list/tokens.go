@@ -51,7 +51,7 @@ func quoted(text []byte) int {
 }
 
 // ends marks the bytes that end a word.
-var ends = [256]bool{' ': true, '\t': true, '\r': true, '\f': true, '\v': true, ';': true, '(': true, ')': true, '"': true}
+var ends = byteSet(" \t\r\f\v;()\"")
 
 // word returns the length of the word that text begins with.
 func word(text []byte) int {

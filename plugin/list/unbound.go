@@ -21,8 +21,8 @@ type unbound struct {
 func (*unbound) comment(text []byte) bool { return text[0] == '#' }
 
 func (p *unbound) line(s *Scanner, text []byte) {
-	key, value, ok := bytes.Cut(bytes.TrimLeft(cutComment(text), blanks), []byte(":"))
-	value = bytes.Trim(value, blanks)
+	key, value, ok := bytes.Cut(trimLeft(cutComment(text)), []byte(":"))
+	value = trim(value)
 	if !ok || string(key) != "local-data" {
 		p.settle(s)
 	}
@@ -165,10 +165,10 @@ func address(record []byte) (name []byte, null, ok bool) {
 func unquote(text []byte) (word, rest []byte) {
 	if len(text) > 0 && (text[0] == '"' || text[0] == '\'') {
 		if end := bytes.IndexByte(text[1:], text[0]); end >= 0 {
-			return text[1 : end+1], bytes.TrimLeft(text[end+2:], blanks)
+			return text[1 : end+1], trimLeft(text[end+2:])
 		}
 		return nil, text
 	}
 	word, rest = field(text)
-	return word, bytes.TrimLeft(rest, blanks)
+	return word, trimLeft(rest)
 }

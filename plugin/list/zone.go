@@ -186,7 +186,7 @@ func (z *zone) record(s *Scanner, rrtype uint16, data [][]byte) error {
 	switch {
 	case err == nil:
 		s.add(r)
-	case rrtype == dns.TypeTXT && errors.Is(err, rpz.ErrSkip) && z.owner.name[0] == '_':
+	case rrtype == dns.TypeTXT && errors.Is(err, rpz.ErrSkip) && strings.HasPrefix(z.owner.name, "_"):
 		s.header.meta(data)
 	}
 	return err

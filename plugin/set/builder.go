@@ -92,7 +92,8 @@ func newTable(entries []entry, arena []byte) table {
 	if len(entries) == 0 {
 		return table{}
 	}
-	t := table{filter: newFilter(len(entries)), exact: newExact(entries, arena)}
+	t := table{exact: newExact(entries, arena)}
+	hashes := make([]uint64, 0, len(entries))
 	var k Key
 	var text [dnsname.MaxLen]byte
 	for _, e := range entries {
@@ -102,7 +103,8 @@ func newTable(entries []entry, arena []byte) table {
 			continue
 		}
 		t.depths |= 1 << (k.labels - 1)
-		t.filter.add(k.hash[k.labels-1])
+		hashes = append(hashes, k.hash[k.labels-1])
 	}
+	t.filter = newFilter(hashes)
 	return t
 }

@@ -18,20 +18,29 @@ const (
 	probes      = 6
 )
 
-// filter is a Bloom filter from bits-and-blooms whose bits we place and read
-// ourselves. It never says no to a name that was added. It is built once and
-// then safe for concurrent use.
+// filter is a Bloom filter whose bits we place and read ourselves. It never
+// says no to a name that was added. It is built once and then safe for
+// concurrent use. Of the library's filter it keeps the words only: as long as
+// no type of the library hangs on the handler, the linker leaves out what the
+// library brings along to encode itself, half a megabyte of it.
 type filter struct {
-	bloom *bloom.BloomFilter
-	words []uint64 // the words of bloom
+	words []uint64
 	lines uint64
 }
 
-// newFilter returns an empty filter for n names.
-func newFilter(n int) *filter {
-	lines := max(1, (n*bitsPerName+lineBits-1)/lineBits)
-	words := make([]uint64, lines*lineWords)
-	return &filter{bloom: bloom.From(words, probes), words: words, lines: uint64(lines)}
+// newFilter returns the filter of the given hashes.
+func newFilter(hashes []uint64) *filter {
+	lines := max(1, (len(hashes)*bitsPerName+lineBits-1)/lineBits)
+	f := &filter{words: make([]uint64, lines*lineWords), lines: uint64(lines)}
+	bits := bloom.From(f.words, probes).BitSet() // shares the words
+	for _, h := range hashes {
+		line, places := f.locate(h)
+		for range probes {
+			bits.Set(uint(line*64 + places%lineBits))
+			places >>= 9
+		}
+	}
+	return f
 }
 
 // locate splits a hash into the index of a line's first word and a number of
@@ -39,15 +48,6 @@ func newFilter(n int) *filter {
 func (f *filter) locate(h uint64) (line, places uint64) {
 	line, _ = bits.Mul64(h, f.lines)
 	return line * lineWords, h * mulBits >> (64 - 9*probes)
-}
-
-// add enters a hash.
-func (f *filter) add(h uint64) {
-	line, places := f.locate(h)
-	for range probes {
-		f.bloom.BitSet().Set(uint(line*64 + places%lineBits))
-		places >>= 9
-	}
 }
 
 // test reports whether the hash may have been added. It reads all of its bits

@@ -1,7 +1,6 @@
 package set
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -60,19 +59,29 @@ func (c *code) lengths(weights *[symbols]uint64) bool {
 		c.length[nodes[0].leaves[0]] = 1
 	}
 	for len(nodes) > 1 {
-		slices.SortStableFunc(nodes, func(a, b node) int { // heaviest first
-			return cmp.Compare(b.weight, a.weight)
-		})
-		a, b := nodes[len(nodes)-1], nodes[len(nodes)-2]
+		a, b := lightest(&nodes), lightest(&nodes)
 		merged := node{a.weight + b.weight, slices.Concat(a.leaves, b.leaves)}
 		for _, s := range merged.leaves {
 			if c.length[s]++; c.length[s] > maxCode {
 				return false
 			}
 		}
-		nodes = append(nodes[:len(nodes)-2], merged)
+		nodes = append(nodes, merged)
 	}
 	return true
+}
+
+// lightest takes the node of least weight out of nodes.
+func lightest(nodes *[]node) node {
+	least := 0
+	for i, n := range *nodes {
+		if n.weight < (*nodes)[least].weight {
+			least = i
+		}
+	}
+	n := (*nodes)[least]
+	*nodes = slices.Delete(*nodes, least, least+1)
+	return n
 }
 
 // assign numbers the words of each length in order and fills the decoding
