@@ -62,8 +62,8 @@ func (p *adblock) line(s *Scanner, text []byte) {
 
 // cutNote drops a trailing comment, "# " after a blank.
 func cutNote(text []byte) []byte {
-	if i := bytes.Index(text, []byte(" # ")); i >= 0 {
-		return trimRight(text[:i])
+	if before, _, ok := bytes.Cut(text, []byte(" # ")); ok {
+		return trimRight(before)
 	}
 	return text
 }

@@ -186,7 +186,7 @@ func isNull(text []byte) (null, ok bool) {
 	case "0.0.0.0", "127.0.0.1", "::", "::1", "0":
 		return true, true
 	}
-	if len(text) == 0 || bytes.IndexAny(text[:1], "0123456789abcdefABCDEF:") < 0 {
+	if len(text) == 0 || !bytes.ContainsAny(text[:1], "0123456789abcdefABCDEF:") {
 		return false, false
 	}
 	a, err := netip.ParseAddr(string(text))

@@ -234,7 +234,7 @@ func (s *Scanner) addAt(n int, r rule.Rule) {
 
 // addName adds a rule if its name is one, and refuses the entry otherwise.
 func (s *Scanner) addName(a rule.Action, t rule.Trigger, name []byte) {
-	n, err := dnsname.Parse(string(name))
+	n, err := parseName(name)
 	if err != nil {
 		s.refuse(err, name)
 		return
@@ -255,4 +255,30 @@ func (s *Scanner) refuseAt(n int, reason error, text []byte) {
 	if s.c.Refused != nil {
 		s.c.Refused(&rule.LineError{File: s.c.File, Line: n, Err: because(reason, text)})
 	}
+}
+
+// parseName is dnsname.Parse for what a line may hold instead of a name.
+func parseName(name []byte) (dnsname.Name, error) {
+	if endless(name) {
+		return "", dnsname.ErrLabel
+	}
+	return dnsname.Parse(string(name))
+}
+
+// maxULabel is more than the number of bytes that a label can take in UTF-8 or
+// in escapes: four for each of 63.
+const maxULabel = 4 * 63
+
+// endless reports whether text has a label so long that it cannot be one. The
+// conversion to an A-label takes time with the square of the length, 25 ms for
+// a line of MaxLine bytes.
+func endless(text []byte) bool {
+	for len(text) > maxULabel {
+		dot := bytes.IndexByte(text, '.')
+		if dot < 0 || dot > maxULabel {
+			return true
+		}
+		text = text[dot+1:]
+	}
+	return false
 }

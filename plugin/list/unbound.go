@@ -15,6 +15,7 @@ import (
 type unbound struct {
 	zone  dnsname.Name // of the redirect zone that waits, or that was settled last
 	line0 int          // its line; 0 when none waits
+	leads dnsname.Name // of the last data that leads somewhere
 	view  bool         // inside of a view: clause
 }
 
@@ -96,7 +97,7 @@ func zoneAction(kind string) rule.Action {
 
 // hold keeps a redirect zone until its data is read.
 func (p *unbound) hold(s *Scanner, name []byte) {
-	n, err := dnsname.Parse(string(name))
+	n, err := parseName(name)
 	if err != nil {
 		s.refuse(err, name)
 		return
@@ -121,7 +122,7 @@ func (p *unbound) settle(s *Scanner) {
 func (p *unbound) localData(s *Scanner, value, text []byte) {
 	record, rest := unquote(value)
 	name, null, ok := address(record)
-	n, err := dnsname.Parse(string(name))
+	n, err := parseName(name)
 	if n != p.zone || err != nil || !null {
 		p.settle(s)
 	}
@@ -130,7 +131,8 @@ func (p *unbound) localData(s *Scanner, value, text []byte) {
 		s.refuse(ErrSyntax, text)
 	case err != nil:
 		s.refuse(err, name)
-	case !null:
+	case !null, n == p.leads: // an A record that leads on goes with an AAAA record that does not
+		p.leads = n
 		s.refuse(ErrAction, text)
 	case p.line0 > 0:
 		s.addAt(p.line0, rule.Rule{Name: n, Trigger: rule.Subtree, Action: rule.Block})

@@ -108,7 +108,10 @@ func (z *zone) read(s *Scanner, text []byte) bool {
 		z.control(s, tokens, text)
 		return true
 	case !isBlank(text[0]):
-		z.owner = z.absolute(string(tokens[0]))
+		z.owner = owner{}
+		if !endless(tokens[0]) {
+			z.owner = z.absolute(string(tokens[0]))
+		}
 		tokens = tokens[1:]
 	}
 	err := ErrSyntax
@@ -128,7 +131,7 @@ func (z *zone) control(s *Scanner, tokens [][]byte, text []byte) {
 	case keyword == "$TTL":
 	case keyword == "$ORIGIN" && len(tokens) == 2:
 		o := z.absolute(string(tokens[1]))
-		if !o.known || o.relative {
+		if !o.known || o.relative || endless(tokens[1]) {
 			z.astray = true
 			s.refuse(ErrOrigin, text)
 			return

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/core/dnsserver"
+	clog "github.com/coredns/coredns/plugin/pkg/log"
+	"github.com/miekg/dns"
+)
+
+func TestMain(m *testing.M) {
+	clog.Discard()
+	dnsserver.Quiet = true
+	if err := dnsserver.SetDirectives(directives); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// start serves a Corefile in this process. The caller stops it.
+func start(t *testing.T, corefile string) *caddy.Instance {
+	t.Helper()
+	i, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(corefile), Filepath: "Corefile", ServerTypeName: "dns"})
+	if err != nil {
+		t.Fatalf("Could not start: %v\n%s", err, corefile)
+	}
+	return i
+}
+
+func stop(i *caddy.Instance) {
+	i.ShutdownCallbacks()
+	i.Stop()
+	i.Wait()
+}
+
+// upstream is a DNS server on loopback that answers every question alike and
+// remembers the names.
+type upstream struct {
+	addr string
+	mu   sync.Mutex
+	seen []string
+}
+
+// upstreamAddress is what every name resolves to that the filter lets through.
+const upstreamAddress = "192.0.2.53"
+
+func newUpstream(t *testing.T) *upstream {
+	t.Helper()
+	u := &upstream{}
+	started := make(chan struct{})
+	s := &dns.Server{Addr: "127.0.0.1:0", Net: "udp", Handler: u, NotifyStartedFunc: func() { close(started) }}
+	failed := make(chan error, 1)
+	go func() { failed <- s.ListenAndServe() }()
+	select {
+	case <-started:
+	case err := <-failed:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Shutdown() })
+	u.addr = s.PacketConn.LocalAddr().String()
+	return u
+}
+
+func (u *upstream) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
+	q := r.Question[0]
+	u.mu.Lock()
+	u.seen = append(u.seen, strings.ToLower(q.Name))
+	u.mu.Unlock()
+	m := new(dns.Msg).SetReply(r)
+	m.RecursionAvailable = true
+	if q.Qtype == dns.TypeA {
+		rr, _ := dns.NewRR(fmt.Sprintf("%s 60 IN A %s", q.Name, upstreamAddress))
+		m.Answer = []dns.RR{rr}
+	}
+	w.WriteMsg(m)
+}
+
+// asked returns the names that the upstream was asked for.
+func (u *upstream) asked() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return append([]string(nil), u.seen...)
+}
+
+// addrs returns the UDP and the TCP address of the only server.
+func addrs(i *caddy.Instance) (udp, tcp string) {
+	s := i.Servers()[0]
+	return s.LocalAddr().String(), s.Addr().String()
+}
+
+// TestDirectives holds the list of directives against stock CoreDNS: the same
+// order, with nonudify right before cache.
+func TestDirectives(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(moduleDir(t, "github.com/coredns/coredns"), "plugin.cfg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		if name, _, ok := strings.Cut(line, ":"); ok && !strings.HasPrefix(line, "#") {
+			place[name] = len(place) + 1
+		}
+	}
+	last := 0
+	for i, d := range directives {
+		if d == "nonudify" {
+			if directives[i-1] != "acl" || directives[i+1] != "cache" {
+				t.Errorf("nonudify stands between %s and %s, want acl and cache", directives[i-1], directives[i+1])
+			}
+			continue
+		}
+		if place[d] <= last {
+			t.Errorf("%s is out of the order of plugin.cfg", d)
+		}
+		last = place[d]
+	}
+	for _, name := range caddy.ListPlugins()["others"] {
+		if name, ok := strings.CutPrefix(name, "dns."); ok && !slices.Contains(directives, name) {
+			t.Errorf("Plugin %s is linked but not among the directives", name)
+		}
+	}
+	for _, name := range directives {
+		if !slices.Contains(caddy.ListPlugins()["others"], "dns."+name) {
+			t.Errorf("Directive %s has no plugin", name)
+		}
+	}
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coredns/caddy"
+	"github.com/miekg/dns"
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// TestScenarios plays every file of testdata/scenario against the real server.
+//
+// A scenario is a txtar archive: a Corefile, the files it names, and a file
+// "queries" of steps, one a line. UPSTREAM in the Corefile is the address of a
+// resolver that knows every name, DIR the folder of the files. A step is a
+// query with what is to come back,
+//
+//	www.badsite.example A +do => NXDOMAIN soa=badsite.example. ede=17
+//
+// or a change: "cp FROM TO" replaces a file, "rm FILE" removes one, "reload
+// COREFILE" restarts with another Corefile, "!reload COREFILE" expects that to
+// be refused. A query after a change to a file begins with "eventually": it is
+// repeated until it is true.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/scenario/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("No scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			play(t, file)
+		})
+	}
+}
+
+// scenario is one that is being played.
+type scenario struct {
+	t        *testing.T
+	dir      string
+	upstream *upstream
+	instance *caddy.Instance
+	denied   map[string]bool // names that must not reach the upstream: never answered otherwise
+	written  int
+}
+
+func play(t *testing.T, file string) {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scenario{t: t, dir: t.TempDir(), upstream: newUpstream(t), denied: map[string]bool{}}
+	var steps string
+	for _, f := range archive.Files {
+		s.write(f.Name, f.Data)
+		if f.Name == "queries" {
+			steps = string(f.Data)
+		}
+	}
+	s.instance = start(t, s.corefile("Corefile"))
+	defer func() { stop(s.instance) }()
+	line := 0
+	for step := range strings.Lines(steps) {
+		line++
+		if step = strings.TrimSpace(step); step == "" || step[0] == '#' {
+			continue
+		}
+		if err := s.step(step); err != nil {
+			t.Errorf("Step %d, %q: %v", line, step, err)
+		}
+	}
+	for _, name := range s.upstream.asked() {
+		if s.denied[name] {
+			t.Errorf("The upstream was asked for the denied name %s", name)
+		}
+	}
+}
+
+// write puts a file into the scenario's folder, as one that was left alone for
+// a while, but never with the same time twice.
+func (s *scenario) write(name string, data []byte) {
+	path := filepath.Join(s.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path+".new", data, 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	s.written++
+	old := time.Now().Add(-time.Hour + time.Duration(s.written)*time.Second)
+	if err := os.Chtimes(path+".new", old, old); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *scenario) read(name string) []byte {
+	data, err := os.ReadFile(filepath.Join(s.dir, name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return data
+}
+
+func (s *scenario) corefile(name string) string {
+	return strings.NewReplacer("UPSTREAM", s.upstream.addr, "DIR", s.dir).Replace(string(s.read(name)))
+}
+
+func (s *scenario) step(step string) error {
+	f := strings.Fields(step)
+	switch f[0] {
+	case "cp":
+		s.write(f[2], s.read(f[1]))
+		return nil
+	case "rm":
+		return os.Remove(filepath.Join(s.dir, f[1]))
+	case "reload", "!reload":
+		return s.reload(f[1], f[0] == "reload")
+	case "eventually":
+		return s.eventually(f[1:])
+	}
+	return s.ask(f)
+}
+
+func (s *scenario) reload(corefile string, want bool) error {
+	input := caddy.CaddyfileInput{Contents: []byte(s.corefile(corefile)), Filepath: corefile, ServerTypeName: "dns"}
+	next, err := s.instance.Restart(input)
+	s.instance = next
+	if (err == nil) != want {
+		return fmt.Errorf("reload: %v", err)
+	}
+	return nil
+}
+
+// eventually repeats a query until it gets its answer, for as long as several
+// looks at the files take.
+func (s *scenario) eventually(f []string) error {
+	deadline := time.After(20 * time.Second)
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := s.ask(f)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-deadline:
+			return err
+		case <-again.C:
+		}
+	}
+}
+
+// ask sends one query and holds the reply against what stands behind "=>".
+func (s *scenario) ask(f []string) error {
+	arrow := slices.Index(f, "=>")
+	if arrow < 2 || arrow+1 >= len(f) {
+		return fmt.Errorf("want NAME TYPE [+FLAG...] => RCODE [KEY=VALUE...]")
+	}
+	q, err := newQuery(f[:arrow])
+	if err != nil {
+		return err
+	}
+	udp, tcp := addrs(s.instance)
+	c := dns.Client{Net: "udp", Timeout: 5 * time.Second, UDPSize: 4096}
+	addr := udp
+	if q.tcp {
+		c.Net, addr = "tcp", tcp
+	}
+	if q.from != nil {
+		c.Dialer = &net.Dialer{LocalAddr: &net.UDPAddr{IP: q.from}, Timeout: c.Timeout}
+	}
+	reply, _, err := c.Exchange(q.msg, addr)
+	if err != nil {
+		return err
+	}
+	name := strings.ToLower(q.msg.Question[0].Name)
+	if before, known := s.denied[name]; before || !known {
+		s.denied[name] = reply.Rcode == dns.RcodeNameError
+	}
+	return compare(reply, q.msg, f[arrow+1], f[arrow+2:])
+}
+
+// query is the left side of a step.
+type query struct {
+	msg  *dns.Msg
+	tcp  bool   // +tcp
+	from net.IP // @127.0.0.2
+}
+
+func newQuery(f []string) (query, error) {
+	qtype, ok := dns.StringToType[f[1]]
+	if !ok {
+		return query{}, fmt.Errorf("unknown type %s", f[1])
+	}
+	q := query{msg: new(dns.Msg).SetQuestion(dns.Fqdn(f[0]), qtype)}
+	for _, flag := range f[2:] {
+		switch {
+		case flag == "+tcp":
+			q.tcp = true
+		case flag == "+cd":
+			q.msg.CheckingDisabled = true
+		case strings.HasPrefix(flag, "@"):
+			q.from = net.ParseIP(flag[1:])
+		default:
+			if err := q.edns(flag); err != nil {
+				return query{}, err
+			}
+		}
+	}
+	return q, nil
+}
+
+// edns applies a flag that needs an OPT record.
+func (q *query) edns(flag string) error {
+	o := q.msg.IsEdns0()
+	if o == nil {
+		o = q.msg.SetEdns0(1232, false).IsEdns0()
+	}
+	switch {
+	case flag == "+edns":
+	case flag == "+do":
+		o.SetDo()
+	case flag == "+sde":
+		o.Option = append(o.Option, &dns.EDNS0_LOCAL{Code: 26})
+	case flag == "+oldsde":
+		o.Option = append(o.Option, &dns.EDNS0_EDE{})
+	case strings.HasPrefix(flag, "+size="):
+		n, err := strconv.Atoi(flag[6:])
+		o.SetUDPSize(uint16(n))
+		return err
+	default:
+		return fmt.Errorf("unknown flag %s", flag)
+	}
+	return nil
+}
+
+// compare holds a reply against the right side of a step. What every reply of
+// a resolver must be like is checked without being asked for, unless "by" says
+// that it was made by another plugin, which has its own ideas.
+func compare(reply, q *dns.Msg, rcode string, want []string) error {
+	facts := describe(reply)
+	if last := want[max(0, len(want)-1):]; len(last) == 1 && strings.HasPrefix(last[0], "by=") {
+		want = want[:len(want)-1]
+	} else if err := proper(reply, q); err != nil {
+		return err
+	}
+	if got := dns.RcodeToString[reply.Rcode]; got != rcode {
+		return fmt.Errorf("got %s (%v)", got, facts)
+	}
+	for _, w := range want {
+		key, value, _ := strings.Cut(w, "=")
+		key, part := strings.CutSuffix(key, "~")
+		got := facts[key]
+		if part && !strings.Contains(got, value) || !part && got != value {
+			return fmt.Errorf("%s is %q, want %q (%v)", key, got, value, facts)
+		}
+	}
+	return nil
+}
+
+// proper checks what holds of every reply of a resolver.
+func proper(reply, q *dns.Msg) error {
+	switch {
+	case reply.Question[0] != q.Question[0]:
+		return fmt.Errorf("the question came back as %v", reply.Question[0])
+	case reply.RecursionDesired != q.RecursionDesired || reply.CheckingDisabled != q.CheckingDisabled || !reply.RecursionAvailable:
+		return fmt.Errorf("flags: %v", reply.MsgHdr)
+	case reply.IsEdns0() != nil && q.IsEdns0() == nil:
+		return fmt.Errorf("an OPT record for a client that sent none")
+	}
+	return nil
+}
+
+// describe puts a reply into words: soa, ede, text, answers, a, aaaa, tc, do.
+func describe(reply *dns.Msg) map[string]string {
+	facts := map[string]string{"answers": strconv.Itoa(len(reply.Answer)), "tc": strconv.FormatBool(reply.Truncated)}
+	for _, rr := range reply.Ns {
+		if soa, ok := rr.(*dns.SOA); ok {
+			facts["soa"], facts["ttl"], facts["serial"] = soa.Hdr.Name, strconv.Itoa(int(soa.Minttl)), strconv.Itoa(int(soa.Serial))
+		}
+	}
+	for _, rr := range reply.Answer {
+		switch rr := rr.(type) {
+		case *dns.A:
+			facts["a"] = rr.A.String()
+		case *dns.AAAA:
+			facts["aaaa"] = rr.AAAA.String()
+		}
+	}
+	if o := reply.IsEdns0(); o != nil {
+		facts["do"] = strconv.FormatBool(o.Do())
+		for _, opt := range o.Option {
+			if e, ok := opt.(*dns.EDNS0_EDE); ok {
+				facts["ede"], facts["text"] = facts["ede"]+strconv.Itoa(int(e.InfoCode)), e.ExtraText
+			}
+		}
+	}
+	return facts
+}
+
+// moduleDir returns where the source of a module lies.
+func moduleDir(t *testing.T, module string) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
