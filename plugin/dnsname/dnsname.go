@@ -51,17 +51,31 @@ func Parse(s string) (Name, error) {
 			return "", err
 		}
 	}
+	s = trimDot(s)
 	if !plain(s) {
 		var err error
 		if s, err = toASCII(s); err != nil {
 			return "", err
 		}
 	}
-	s = strings.TrimSuffix(s, ".")
 	if err := validate(s); err != nil {
 		return "", err
 	}
 	return Name(strings.ToLower(s)), nil
+}
+
+// dots are what UTS #46 takes for a dot.
+var dots = [...]string{".", "\u3002", "\uff0e", "\uff61"}
+
+// trimDot removes one trailing dot. It does so before IDNA, which makes the
+// empty label of a lone "xn--" or soft hyphen: that is not a trailing dot.
+func trimDot(s string) string {
+	for _, dot := range dots {
+		if rest, ok := strings.CutSuffix(s, dot); ok {
+			return rest
+		}
+	}
+	return s
 }
 
 // plain reports whether s needs no IDNA processing: all ASCII, no label that

@@ -112,7 +112,12 @@ func TestParse(t *testing.T) {
 		{in: "例え.テスト", want: "xn--r8jz45g.xn--zckzah"},
 		{in: "אבג.example", want: "xn--4dbcd.example"},
 		{in: "xn--a.example", err: ErrIDN},
-		{in: "xn--.example", err: ErrIDN},
+		{in: "xn--.example", err: ErrLabel},
+		{in: "badsite.example.xn--", err: ErrLabel}, // not badsite.example
+		{in: "badsite.example.XN--.", err: ErrLabel},
+		{in: "badsite.example.\u00ad", err: ErrLabel},
+		{in: "badsite.example.ｘｎ－－", err: ErrLabel},
+		{in: "xn--", err: ErrEmpty},
 		{in: "xn--abc-.example", err: ErrIDN}, // all ASCII under the prefix
 		{in: "xn--bcher-kvA\x80.example", err: ErrIDN},
 		{in: "אabc.example", err: ErrIDN}, // both directions in one label (RFC 5893 §2)

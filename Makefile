@@ -1,0 +1,55 @@
+# make run   builds the resolver and serves DNS on 127.0.0.1 and [::1], port 1053
+# make test  runs every test
+# The other targets are for developers: docs/architecture.md.
+GO      ?= go
+PORT    ?= 1053
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+FLAGS    = -trimpath -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)"
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
+FUZZTIME ?= 60s
+
+.PHONY: run test check lint build bench fuzz race cross stock clean setup
+
+run: build
+	@PORT=$(PORT) sh deploy/run.sh bin/coredns
+
+build:
+	CGO_ENABLED=0 $(GO) build $(FLAGS) -o bin/ ./cmd/coredns ./cmd/nonudify
+
+test: setup build race
+
+race: # the race detector needs a C compiler, which setup sees to
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
+
+check: lint
+	$(GO) test ./...
+
+lint:
+	@test -z "$$(gofmt -l cmd plugin)" || { gofmt -d cmd plugin; exit 1; }
+	$(GO) vet ./...
+	$(GO) fix -diff ./...
+	$(GO) mod tidy -diff
+	$(GO) run $(STATICCHECK) ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./plugin/...
+
+fuzz: # every target for FUZZTIME, one after the other
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; done
+
+cross: # both programs for every system they are made for
+	@for t in $(TARGETS); do echo $$t; \
+	  GOOS=$${t%/*} GOARCH=$${t#*/} GOMIPS=softfloat CGO_ENABLED=0 $(GO) build $(FLAGS) -o build/$$t/ ./cmd/coredns ./cmd/nonudify || exit 1; done
+
+stock: # the full upstream CoreDNS with the plugin in it
+	GO=$(GO) sh deploy/stock.sh build/stock
+
+setup:
+	@sh deploy/setup.sh
+
+clean:
+	rm -rf bin build

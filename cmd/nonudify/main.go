@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+)
+
+// version is that of this project, stamped by the Makefile.
+var version = "devel"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// The exit codes.
+const (
+	fine    = 0
+	finding = 1 // what was asked about is not as one would wish
+	wrong   = 2 // wrong use, or something could not be read or written
+)
+
+// verb is one thing that the tool does.
+type verb struct {
+	name  string
+	args  string // what it takes, for the line of usage
+	short string // what it does, in a line
+	long  string // the rest of its usage, in whole lines
+	// run declares its flags, has them parsed by parse, and does the work. An
+	// error means exit code wrong.
+	run func(e *env, fs *flag.FlagSet, args []string) (int, error)
+}
+
+// verbs are in the order of the help text.
+var verbs = []verb{check, lint}
+
+// env is what a verb knows of the world outside.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	now            func() time.Time
+	bar            *progress
+}
+
+// errUsage marks an error of the person at the keyboard.
+var errUsage = errors.New("wrong use")
+
+// usagef returns an errUsage that reads as given.
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+type usageError struct{ error }
+
+func (usageError) Is(target error) bool { return target == errUsage }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// run is the program: it returns the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	bar := &progress{now: time.Now}
+	if isTerminal(stderr) {
+		bar.w = stderr
+	}
+	out := bufio.NewWriter(behindBar{stdout, bar})
+	e := &env{stdin: stdin, stdout: out, stderr: stderr, now: time.Now, bar: bar}
+	code := e.run(args)
+	if err := out.Flush(); err != nil {
+		return e.fail("", err)
+	}
+	return code
+}
+
+func (e *env) run(args []string) int {
+	if len(args) == 0 {
+		help(e.stderr)
+		return wrong
+	}
+	switch name := args[0]; name {
+	case "help", "-h", "-help", "--help":
+		if len(args) > 1 && slices.ContainsFunc(verbs, func(v verb) bool { return v.name == args[1] }) {
+			return e.run([]string{args[1], "-h"})
+		}
+		help(e.stdout)
+		return fine
+	case "version", "-version", "--version":
+		fmt.Fprintln(e.stdout, "nonudify", version)
+		return fine
+	}
+	for _, v := range verbs {
+		if v.name == args[0] {
+			return e.do(v, args[1:])
+		}
+	}
+	fmt.Fprintf(e.stderr, "nonudify: unknown verb %q\nnonudify: 'nonudify help' names them all\n", args[0])
+	return wrong
+}
+
+// do runs one verb.
+func (e *env) do(v verb, args []string) int {
+	fs := flag.NewFlagSet(v.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	e.bar.start()
+	code, err := v.run(e, fs, args)
+	e.bar.clear()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		usage(e.stdout, v, fs)
+		return fine
+	case err != nil:
+		return e.fail(v.name, err)
+	}
+	return code
+}
+
+// fail says why there is no result.
+func (e *env) fail(verb string, err error) int {
+	fmt.Fprintf(e.stderr, "nonudify: %v\n", err)
+	if errors.Is(err, errUsage) {
+		fmt.Fprintf(e.stderr, "nonudify: 'nonudify %s -h' tells how it is used\n", verb)
+	}
+	return wrong
+}
+
+// parse reads flags and returns all other arguments. The two may come in any
+// order; nothing after "--" is a flag.
+func parse(fs *flag.FlagSet, args []string) (operands []string, err error) {
+	var rest []string
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, rest = args[:i], args[i+1:]
+	}
+	for {
+		if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		} else if err != nil {
+			return nil, usagef("%w", err)
+		}
+		if args = fs.Args(); len(args) == 0 {
+			return append(operands, rest...), nil
+		}
+		operands, args = append(operands, args[0]), args[1:]
+	}
+}
+
+// help names all verbs.
+func help(w io.Writer) {
+	fmt.Fprint(w, "nonudify reads lists of \"nudify\" names as the resolver does.\n\n"+
+		"usage: nonudify VERB [FLAGS] [ARGUMENTS]\n\n")
+	width := 0
+	for _, v := range verbs {
+		width = max(width, len(v.name))
+	}
+	for _, v := range append(slices.Clone(verbs),
+		verb{name: "help", short: "show this text, or the usage of a verb: help VERB"},
+		verb{name: "version", short: "show the version"}) {
+		fmt.Fprintf(w, "    %-*s  %s\n", max(width, len("version")), v.name, v.short)
+	}
+	fmt.Fprint(w, "\nExit code 0 is fine, 1 a finding, 2 wrong use or something unreadable.\n")
+}
+
+// usage tells how one verb is used.
+func usage(w io.Writer, v verb, fs *flag.FlagSet) {
+	fmt.Fprintf(w, "usage: nonudify %s\n\n%s\n", v.name+" "+v.args, v.long)
+	var flags []*flag.Flag
+	fs.VisitAll(func(f *flag.Flag) { flags = append(flags, f) })
+	if len(flags) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "flags:")
+	slices.SortFunc(flags, func(a, b *flag.Flag) int { return cmp.Compare(a.Name, b.Name) })
+	width := 0
+	for _, f := range flags {
+		width = max(width, len(flagTitle(f)))
+	}
+	for _, f := range flags {
+		_, text := flag.UnquoteUsage(f)
+		fmt.Fprintf(w, "    %-*s  %s\n", width, flagTitle(f), text)
+	}
+}
+
+// flagTitle is a flag with the name of its value.
+func flagTitle(f *flag.Flag) string {
+	if value, _ := flag.UnquoteUsage(f); value != "" {
+		return "-" + f.Name + " " + value
+	}
+	return "-" + f.Name
+}

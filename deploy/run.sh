@@ -1,0 +1,19 @@
+#!/bin/sh
+# Serves corefile.example with the given resolver, on the port in PORT.
+set -eu
+resolver=$1
+port=${PORT:-1053}
+hosts="127.0.0.1 ::1"
+if [ "$(uname)" = Linux ] && ! grep -qs '^0\{31\}1 ' /proc/net/if_inet6; then
+  echo "This machine has no IPv6 loopback address: serving on 127.0.0.1 only." >&2
+  hosts="127.0.0.1"
+fi
+if ! grep -qs '^nameserver' /etc/resolv.conf; then
+  echo "/etc/resolv.conf names no resolver to ask about names that are not blocked." >&2
+  exit 1
+fi
+mkdir -p build
+sed "s/^\.:1053 /.:$port /; s/^\( *bind\) .*/\1 $hosts/" corefile.example >build/Corefile
+echo "Serving DNS on $hosts, port $port. Ctrl-C ends it. In another terminal:"
+echo "    dig @127.0.0.1 -p $port blocked.example"
+exec "$resolver" -conf build/Corefile
