@@ -51,9 +51,5 @@ func newHandler(config *directive.Config) (*NoNudify, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &NoNudify{config: config, answerer: a}
-	for _, z := range config.Zones {
-		n.zones = append(n.zones, plugin.Host(z).NormalizeExact()...)
-	}
-	return n, nil
+	return &NoNudify{zones: config.Zones, config: config, answerer: a}, nil
 }

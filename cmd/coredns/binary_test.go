@@ -194,7 +194,7 @@ func TestClients(t *testing.T) {
 	}
 	want := []*regexp.Regexp{
 		regexp.MustCompile(`(?i)status: NXDOMAIN`),
-		regexp.MustCompile(`(?m)^BlocKed\.example\.\s+60\s+IN\s+SOA\s+blocked\.invalid\. hostmaster\.blocked\.invalid\.`),
+		regexp.MustCompile(`(?mi)^BlocKed\.example\.\s+60\s+IN\s+SOA\s+blocked\.invalid\. hostmaster\.blocked\.invalid\.`),
 		regexp.MustCompile(`17 \(Filtered\)`),
 	}
 	for _, server := range servers {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -31,7 +33,25 @@ func start(t *testing.T, corefile string) *caddy.Instance {
 	if err != nil {
 		t.Fatalf("Could not start: %v\n%s", err, corefile)
 	}
+	up(t, i)
 	return i
+}
+
+// up waits until every server answers: one that is stopped before it has begun
+// to serve goes on for ever. A query of a later EDNS version is answered before
+// any plugin sees it, so nothing is asked of anybody else.
+func up(t *testing.T, i *caddy.Instance) {
+	t.Helper()
+	probe := new(dns.Msg).SetQuestion(".", dns.TypeNS).SetEdns0(1232, false)
+	probe.IsEdns0().SetVersion(1)
+	for _, s := range i.Servers() {
+		for network, addr := range map[string]net.Addr{"udp": s.LocalAddr(), "tcp": s.Addr()} {
+			c := dns.Client{Net: network, Timeout: 10 * time.Second}
+			if reply, _, err := c.Exchange(probe, addr.String()); err != nil || reply.Rcode != dns.RcodeBadVers {
+				t.Fatalf("Server %v is not up: %v %v", addr, reply, err)
+			}
+		}
+	}
 }
 
 func stop(i *caddy.Instance) {

@@ -137,6 +137,7 @@ func (s *scenario) reload(corefile string, want bool) error {
 	input := caddy.CaddyfileInput{Contents: []byte(s.corefile(corefile)), Filepath: corefile, ServerTypeName: "dns"}
 	next, err := s.instance.Restart(input)
 	s.instance = next
+	up(s.t, next)
 	if (err == nil) != want {
 		return fmt.Errorf("reload: %v", err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -82,21 +81,26 @@ func (e *env) run(args []string) int {
 	}
 	switch name := args[0]; name {
 	case "help", "-h", "-help", "--help":
-		if len(args) > 1 && slices.ContainsFunc(verbs, func(v verb) bool { return v.name == args[1] }) {
-			return e.run([]string{args[1], "-h"})
+		if len(args) == 1 {
+			help(e.stdout)
+			return fine
 		}
-		help(e.stdout)
-		return fine
+		return e.verb(args[1], []string{"-h"})
 	case "version", "-version", "--version":
 		fmt.Fprintln(e.stdout, "nonudify", version)
 		return fine
 	}
+	return e.verb(args[0], args[1:])
+}
+
+// verb runs the verb of a name.
+func (e *env) verb(name string, args []string) int {
 	for _, v := range verbs {
-		if v.name == args[0] {
-			return e.do(v, args[1:])
+		if v.name == name {
+			return e.do(v, args)
 		}
 	}
-	fmt.Fprintf(e.stderr, "nonudify: unknown verb %q\nnonudify: 'nonudify help' names them all\n", args[0])
+	fmt.Fprintf(e.stderr, "nonudify: unknown verb %q\nnonudify: 'nonudify help' names them all\n", name)
 	return wrong
 }
 
@@ -150,14 +154,11 @@ func parse(fs *flag.FlagSet, args []string) (operands []string, err error) {
 func help(w io.Writer) {
 	fmt.Fprint(w, "nonudify reads lists of \"nudify\" names as the resolver does.\n\n"+
 		"usage: nonudify VERB [FLAGS] [ARGUMENTS]\n\n")
-	width := 0
-	for _, v := range verbs {
-		width = max(width, len(v.name))
-	}
-	for _, v := range append(slices.Clone(verbs),
+	all := append(slices.Clone(verbs),
 		verb{name: "help", short: "show this text, or the usage of a verb: help VERB"},
-		verb{name: "version", short: "show the version"}) {
-		fmt.Fprintf(w, "    %-*s  %s\n", max(width, len("version")), v.name, v.short)
+		verb{name: "version", short: "show the version"})
+	for _, v := range all {
+		fmt.Fprintf(w, "    %-*s  %s\n", len("version"), v.name, v.short)
 	}
 	fmt.Fprint(w, "\nExit code 0 is fine, 1 a finding, 2 wrong use or something unreadable.\n")
 }
@@ -171,7 +172,6 @@ func usage(w io.Writer, v verb, fs *flag.FlagSet) {
 		return
 	}
 	fmt.Fprintln(w, "flags:")
-	slices.SortFunc(flags, func(a, b *flag.Flag) int { return cmp.Compare(a.Name, b.Name) })
 	width := 0
 	for _, f := range flags {
 		width = max(width, len(flagTitle(f)))

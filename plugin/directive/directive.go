@@ -6,6 +6,8 @@ package directive
 
 import (
 	"net/netip"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +37,7 @@ type Tokens interface {
 
 // Config is one nonudify directive. Parse makes it.
 type Config struct {
-	Zones   []string // the directive's arguments; empty: those of its server block
+	Zones   []string // canonical, with a trailing dot; empty: those of the server block
 	Lists   []List
 	Allow   Names
 	Block   Names
@@ -88,10 +90,14 @@ type Prefixes struct {
 //	    language TAG...
 //	}
 //
-// An argument is a file when it has a slash in it and is no prefix. Relative
+// An argument is a file when it has a slash in it and is no prefix; the source
+// of a list is one whenever it is not the word builtin (./builtin is). Relative
 // paths are taken from root. Without a list property the built-in list is used.
 func Parse(t Tokens, root string) (*Config, error) {
-	p := parser{Tokens: t, root: root, config: &Config{Zones: t.RemainingArgs()}, seen: map[string]bool{}}
+	p := parser{Tokens: t, root: root, config: &Config{}, seen: map[string]bool{}}
+	if err := p.zones(t.RemainingArgs()); err != nil {
+		return nil, err
+	}
 	for t.NextBlock() {
 		if err := p.property(t.Val()); err != nil {
 			return nil, err
@@ -106,13 +112,32 @@ type parser struct {
 	root   string
 	config *Config
 	seen   map[string]bool // properties that were given
-	guard  *policy.Guard
 }
 
 // repeatable are the properties that may be given more than once.
 var repeatable = map[string]bool{
 	"list": true, "allow": true, "block": true, "contact": true, "justification": true,
 	"incident": true, "clients": true, "except": true,
+}
+
+// zones reads the directive's arguments. A zone that is none must not be taken
+// for no zone at all, which would filter everything.
+func (p *parser) zones(args []string) error {
+	for _, arg := range args {
+		if arg == "." {
+			p.config.Zones = nil // all that the server block is asked
+			return nil
+		}
+		if strings.ContainsAny(arg, "{}") {
+			return p.Errf("'%s' is not a zone: a block opens with a brace of its own at the end of the line", arg)
+		}
+		name, err := dnsname.Parse(arg)
+		if err != nil {
+			return p.Errf("'%s' is not a zone: %v", arg, err)
+		}
+		p.config.Zones = append(p.config.Zones, name.FQDN())
+	}
+	return nil
 }
 
 // property reads one property, whose name is the current token.
@@ -179,6 +204,9 @@ func (c *Config) preferLanguage() {
 // isFile reports whether an argument names a file, where it could be something
 // else.
 func isFile(arg string) bool { return strings.ContainsAny(arg, `/\`) }
+
+// fileEndings are of files that hold names. None is a top-level domain.
+var fileEndings = []string{".txt", ".list", ".hosts", ".conf", ".csv"}
 
 // one returns the only argument.
 func (p *parser) one(args []string) (string, error) {
@@ -297,13 +325,21 @@ func (p *parser) prefixes(into *Prefixes, args []string) error {
 		switch {
 		case err == nil:
 			into.Literal = append(into.Literal, prefix)
-		case isFile(arg):
+		case isFile(arg) && !startsWithAddress(arg):
 			into.Files = append(into.Files, p.path(arg))
 		default:
 			return p.Errf("%v; a file needs a slash, as in ./%s", err, arg)
 		}
 	}
 	return nil
+}
+
+// startsWithAddress reports whether an argument is an address up to its first
+// slash: a prefix that went wrong, such as 192.0.2.0/33, and no file.
+func startsWithAddress(arg string) bool {
+	text, _, _ := strings.Cut(arg, "/")
+	_, err := netip.ParseAddr(text)
+	return err == nil
 }
 
 func (p *parser) allow(args []string) error { return p.names(&p.config.Allow, rule.Pass, args) }
@@ -315,6 +351,9 @@ func (p *parser) names(into *Names, action rule.Action, args []string) error {
 		if isFile(arg) {
 			into.Files = append(into.Files, p.path(arg))
 			continue
+		}
+		if slices.Contains(fileEndings, filepath.Ext(arg)) {
+			return p.Errf("'%s' looks like a file: write ./%s", arg, arg)
 		}
 		name, err := dnsname.Parse(arg)
 		if err != nil {
@@ -329,7 +368,7 @@ func (p *parser) names(into *Names, action rule.Action, args []string) error {
 	return nil
 }
 
-// permit asks the guard, which is only made when there is something to guard.
+// permit asks the guard.
 func (p *parser) permit(r rule.Rule) error {
 	guard, err := Guard()
 	if err != nil {

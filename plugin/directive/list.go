@@ -22,7 +22,9 @@ func (p *parser) list(args []string) error {
 	case strings.Contains(l.Source, "://"):
 		return p.Errf("'%s': a list is %s or the path of a file", l.Source, builtin.Name)
 	case l.Source != builtin.Name:
-		l.Source = p.path(l.Source)
+		if l.Source = p.path(l.Source); l.Source == builtin.Name { // a file of that name
+			l.Source = "./" + l.Source
+		}
 	}
 	if err := p.listOptions(&l, args[1:]); err != nil {
 		return err
@@ -76,10 +78,13 @@ func (p *parser) checkListName(name string) error {
 }
 
 // listName is the name of a list that was not given any: the file's, without
-// its extension.
+// its extension if it is not all extension.
 func listName(source string) string {
 	base := filepath.Base(source)
-	return strings.TrimSuffix(base, filepath.Ext(base))
+	if name := strings.TrimSuffix(base, filepath.Ext(base)); name != "" {
+		return name
+	}
+	return base
 }
 
 // path takes relative paths from the root of the Corefile's files.

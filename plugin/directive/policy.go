@@ -207,11 +207,11 @@ func (c *Config) Load(ctx context.Context) (*policy.Policy, []*feed.List, error)
 // First returns the value of a refresher, which it has loaded if need be.
 func First[T any](ctx context.Context, r *feed.Refresher[T]) (*T, error) {
 	_, err := r.Refresh(ctx)
+	if err == nil {
+		err = r.Err() // before Value: a round of somebody else's may end in between
+	}
 	if v := r.Value(); v != nil {
 		return v, nil
-	}
-	if err == nil {
-		err = r.Err()
 	}
 	return nil, err
 }

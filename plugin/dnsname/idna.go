@@ -2,6 +2,8 @@ package dnsname
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"golang.org/x/net/idna"
 )
@@ -20,6 +22,9 @@ var profile = idna.New(
 // a round trip through its U-label form: an A-label that does not is one that
 // no registry issues and no browser would show as itself.
 func toASCII(s string) (string, error) {
+	if err := bounded(s); err != nil {
+		return "", err
+	}
 	a, err := profile.ToASCII(s)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrIDN, err)
@@ -32,4 +37,19 @@ func toASCII(s string) (string, error) {
 		return "", ErrNotIDNRT
 	}
 	return a, nil
+}
+
+// maxULabel is the length in bytes past which a label cannot become one of 63:
+// each of its characters, of four bytes at most, needs one or more.
+const maxULabel = 4 * maxLabel
+
+// bounded refuses labels too long to be names before they are processed, which
+// takes time by the square of their length.
+func bounded(s string) error {
+	for label := range strings.FieldsFuncSeq(s, func(c rune) bool { return slices.Contains(dots[:], string(c)) }) {
+		if len(label) > maxULabel {
+			return ErrLabel
+		}
+	}
+	return nil
 }

@@ -10,10 +10,11 @@ import (
 // name is loaded once and stays loaded while one of them is replaced by the
 // next. The zero value is an empty pool. It is safe for concurrent use.
 type Pool[T any] struct {
-	// Interval is the time between two rounds of each refresher.
+	// Interval is the time between two rounds of each refresher. It must be
+	// set, to more than zero, before the first Acquire.
 	Interval time.Duration
 	// Report is told the outcome of rounds that brought something new or a new
-	// error. May be nil.
+	// error, by the goroutine of each key. May be nil.
 	Report func(key string, value *T, err error)
 
 	mu     sync.Mutex

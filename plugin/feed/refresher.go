@@ -32,9 +32,9 @@ type Refresher[T any] struct {
 	value   atomic.Pointer[T]
 	failure atomic.Pointer[error]
 
-	mu   sync.Mutex     // one round at a time
-	seen source.Version // that the last round read to its end, whether or not it could be used
-	used source.Version // that value was made of
+	mu      sync.Mutex     // one round at a time
+	seen    source.Version // that a round read to its end last, whether or not it could be used
+	refused error          // why that version could not be used
 
 	watchers watchers
 }
@@ -68,23 +68,29 @@ func (r *Refresher[T]) Refresh(ctx context.Context) (changed bool, err error) {
 	defer r.mu.Unlock()
 	value, err := r.round(ctx)
 	if errors.Is(err, source.ErrNotModified) {
-		if r.seen == r.used { // back after an absence
-			r.failure.Store(nil)
-		}
+		r.fail(r.refused) // no other any more: it may be back after an absence
 		return false, nil
 	}
 	if err != nil {
 		if before := r.Err(); before != nil && before.Error() == err.Error() {
 			return false, nil
 		}
-		r.failure.Store(&err)
+		r.fail(err)
 		return false, err
 	}
-	r.failure.Store(nil)
-	r.used = r.seen
 	r.value.Store(value)
+	r.fail(nil) // after the value: whoever sees no error finds one
 	r.watchers.call()
 	return true, nil
+}
+
+// fail makes err what Err returns.
+func (r *Refresher[T]) fail(err error) {
+	if err == nil {
+		r.failure.Store(nil)
+		return
+	}
+	r.failure.Store(&err)
 }
 
 // round reads the source if it has changed. A version that was read to its end
@@ -98,7 +104,7 @@ func (r *Refresher[T]) round(ctx context.Context) (*T, error) {
 	reader := &failureReader{Reader: body}
 	value, err := r.load(reader, body.Modified)
 	if reader.err == nil {
-		r.seen = body.Version
+		r.seen, r.refused = body.Version, err
 	}
 	return value, err
 }
@@ -128,7 +134,11 @@ func (r *Refresher[T]) Run(ctx context.Context, interval time.Duration, report f
 			return
 		case <-ticker.C:
 		}
-		if changed, err := r.Refresh(ctx); changed || err != nil {
+		changed, err := r.Refresh(ctx)
+		if ctx.Err() != nil { // it may be why the round failed
+			return
+		}
+		if changed || err != nil {
 			report(err)
 		}
 	}

@@ -27,10 +27,10 @@ func (t table) longest(name dnsname.Name) (labels int, trigger rule.Trigger) {
 	return labels, trigger
 }
 
-// hasBelow reports whether there is a rule for a name below.
+// hasBelow reports whether a rule means a name below.
 func (t table) hasBelow(name dnsname.Name) bool {
-	for n := range t {
-		if n.IsBelow(name) {
+	for n, tr := range t {
+		if n.IsBelow(name) || n == name && tr&rule.Below != 0 {
 			return true
 		}
 	}

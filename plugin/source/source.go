@@ -55,6 +55,13 @@ type File struct {
 // place, renamed over or is reached by a link that now points elsewhere. The
 // error for a file that cannot be opened is of package os.
 func (f File) Open(_ context.Context, have Version) (Body, error) {
+	info, err := os.Stat(f.Path)
+	if err != nil {
+		return Body{}, err
+	}
+	if err := f.regular(info); err != nil { // seen to before opening it: a pipe would wait for its writer
+		return Body{}, err
+	}
 	file, err := os.Open(f.Path)
 	if err != nil {
 		return Body{}, err
@@ -71,12 +78,20 @@ func (f File) body(file *os.File, have Version) (Body, error) {
 	if err != nil {
 		return Body{}, err
 	}
-	if !info.Mode().IsRegular() {
-		return Body{}, &os.PathError{Op: "read", Path: f.Path, Err: errors.New("not a regular file")}
+	if err := f.regular(info); err != nil {
+		return Body{}, err
 	}
 	v := Version(fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size()))
 	if age := time.Since(info.ModTime()); v == have || have != "" && 0 <= age && age < f.Settle {
 		return Body{}, ErrNotModified
 	}
 	return Body{ReadCloser: file, Version: v, Modified: info.ModTime()}, nil
+}
+
+// regular refuses directories, pipes and devices.
+func (f File) regular(info os.FileInfo) error {
+	if info.Mode().IsRegular() {
+		return nil
+	}
+	return &os.PathError{Op: "read", Path: f.Path, Err: errors.New("not a regular file")}
 }

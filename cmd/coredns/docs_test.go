@@ -1,0 +1,102 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// guides are the texts that show how to use the program.
+func guides(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(files, "../../README.md", "../../plugin/README.md")
+}
+
+// corefileBlock is a Corefile in a guide, fenced by ``` or, as CoreDNS does,
+// by ~~~.
+var corefileBlock = regexp.MustCompile("(?ms)^(?:```|~~~) ?corefile\n(.*?)^(?:```|~~~)$")
+
+// TestEveryCorefileStarts starts every Corefile that a guide shows, and
+// corefile.example, with files in the place of those they name.
+func TestEveryCorefileStarts(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "list"), []byte("badsite.example\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	scratch := func(corefile string) string {
+		corefile = regexp.MustCompile(`/etc/coredns/[\w.-]+`).ReplaceAllStringFunc(corefile, func(path string) string {
+			name := filepath.Join(dir, filepath.Base(path))
+			text := "badsite.example\n"
+			if strings.HasSuffix(name, ".hosts") {
+				text = "0.0.0.0 badsite.example\n"
+			}
+			if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return name
+		})
+		corefile = regexp.MustCompile(`(?m)^(\S*):\d+ \{`).ReplaceAllString(corefile, "$1:0 {\n    bind 127.0.0.1")
+		corefile = strings.Replace(corefile, "bind 127.0.0.1 ::1", "", 1)
+		return strings.ReplaceAll(corefile, "localhost:9153", "127.0.0.1:0")
+	}
+	corefiles := map[string]string{}
+	example, err := os.ReadFile("../../corefile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	corefiles["corefile.example"] = string(example)
+	for _, guide := range guides(t) {
+		text, err := os.ReadFile(guide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range corefileBlock.FindAllStringSubmatch(string(text), -1) {
+			first, _, _ := strings.Cut(m[1], "\n")
+			corefiles[guide+" "+first+" "+regexp.MustCompile(`\W+`).ReplaceAllString(m[1], "")] = m[1]
+		}
+	}
+	if len(corefiles) < 5 {
+		t.Errorf("Only %d Corefiles found", len(corefiles))
+	}
+	for name, corefile := range corefiles {
+		t.Run(filepath.Base(name), func(t *testing.T) { stop(start(t, scratch(corefile))) })
+	}
+}
+
+// TestTranscript holds the dig transcript of the README against the program.
+func TestTranscript(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```console\n\\$ dig (.*?)\n(.*?)```").FindStringSubmatch(string(text))
+	if m == nil {
+		t.Fatal("The README shows no transcript of dig")
+	}
+	p := run(t, example(t))
+	args := strings.Fields(m[1])
+	for i, a := range args {
+		if a == "1053" {
+			args[i] = p.port
+		}
+	}
+	out := client(t, "dig", append(args, "+nostats", "+nocmd")...)
+	if got, want := stable(out), stable(m[2]); got != want {
+		t.Errorf("The README shows\n%s\nthe program answers\n%s", want, got)
+	}
+}
+
+// stable cuts what differs from run to run, or from one edition of dig to the
+// next, out of its output.
+func stable(out string) string {
+	out = regexp.MustCompile(`(?m)^; (<<>>|\().*\n|^;; (global|SERVER|WHEN|Query|MSG).*\n`).ReplaceAllString(out, "")
+	out = regexp.MustCompile(`id: \d+`).ReplaceAllString(out, "id: 4711")
+	out = regexp.MustCompile(`\t+`).ReplaceAllString(out, "\t")
+	return strings.TrimSpace(out)
+}

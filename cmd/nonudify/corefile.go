@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"strings"
+
+	"github.com/coredns/caddy/caddyfile"
+
+	"github.com/nonudify/nonudify/plugin/directive"
+	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/policy"
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// maxCorefile bounds the size of a Corefile in bytes.
+const maxCorefile = 8 << 20
+
+// server is a server block with a nonudify directive, or what the command line
+// says in the place of one.
+type server struct {
+	block
+	config *directive.Config
+	own    []ownRule // the names that stand in the directive itself
+}
+
+// ownRule is a rule of an allow or block property.
+type ownRule struct{ place }
+
+// readCorefile returns the server blocks of a Corefile that have a nonudify
+// directive.
+func readCorefile(e *env, path string) ([]server, error) {
+	text, err := readFile(path, maxCorefile)
+	if err != nil {
+		return nil, err
+	}
+	log.SetOutput(e.stderr) // the lexer warns of import patterns without a file
+	log.SetFlags(0)
+	log.SetPrefix("nonudify: ")
+	parsed, err := caddyfile.Parse(path, bytes.NewReader(text), nil)
+	if err != nil {
+		return nil, err
+	}
+	blocks := make([]block, len(parsed))
+	for i, b := range parsed {
+		blocks[i] = newBlock(b)
+	}
+	var servers []server
+	for i, b := range parsed {
+		tokens := b.Tokens[directive.Name]
+		if len(tokens) == 0 {
+			continue
+		}
+		s, err := newServer(path, tokens, rootOf(b))
+		if err != nil {
+			return nil, err
+		}
+		s.block = blocks[i]
+		s.rivals = blocks
+		servers = append(servers, s)
+	}
+	if len(servers) == 0 {
+		return nil, fmt.Errorf("%s: no server block has a %s directive", path, directive.Name)
+	}
+	return servers, nil
+}
+
+// readFile returns the content of a file that is not larger than limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%s: larger than %s", path, size(limit))
+	}
+	return text, err
+}
+
+// rootOf returns the directory that the block's root directive names, from
+// which its relative paths are taken.
+func rootOf(b caddyfile.ServerBlock) string {
+	d := caddyfile.NewDispenserTokens("", b.Tokens["root"])
+	root := ""
+	for d.Next() {
+		if d.NextArg() {
+			root = d.Val()
+		}
+	}
+	return root
+}
+
+// newServer reads the one directive of a block.
+func newServer(path string, tokens []caddyfile.Token, root string) (s server, err error) {
+	d := caddyfile.NewDispenserTokens(path, tokens)
+	d.Next()
+	if s.config, err = directive.Parse(&d, root); err != nil {
+		return s, err
+	}
+	if d.Next() {
+		return s, d.Errf("%s is given twice in one server block", directive.Name)
+	}
+	s.own = ownRules(path, tokens)
+	return s, nil
+}
+
+// ownRules finds the lines of the names to allow and to block, for which the
+// parsed directive has no place. Tokens that were not imported carry no file.
+func ownRules(path string, tokens []caddyfile.Token) []ownRule {
+	var rules []ownRule
+	property := ""
+	for i, t := range tokens {
+		if i == 0 || tokens[i-1].Line != t.Line || tokens[i-1].File != t.File {
+			property = t.Text
+			continue
+		}
+		p := place{Trigger: rule.Subtree, File: cmp.Or(t.File, path), Line: t.Line}
+		switch property {
+		case "allow":
+			p.List, p.Action = policy.AllowList, rule.Pass
+		case "block":
+			p.List, p.Action = directive.BlockList, rule.Block
+		default:
+			continue
+		}
+		if name, err := dnsname.Parse(t.Text); err == nil {
+			p.Rule = name
+			rules = append(rules, ownRule{p})
+		}
+	}
+	return rules
+}
+
+// label returns the block's keys as they stand in the Corefile.
+func (b block) label() string {
+	var names []string
+	for _, k := range b.keys {
+		names = append(names, k.text)
+	}
+	return strings.Join(names, " ")
+}

@@ -1,0 +1,104 @@
+// Command nonudify reads lists of "nudify" names as the resolver does, and says
+// what comes of it. It asks nothing of the network.
+//
+//	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
+//	nonudify lint [-format FORMAT] [-max N] [-json] FILE...
+//	nonudify help [VERB]
+//	nonudify version
+//
+// Results go to the standard output, everything else to the standard error.
+// The exit code is 0 when all is fine, 1 for a finding, 2 for wrong use or
+// something that could not be read or written. Flags and arguments may be mixed;
+// what follows "--" is no flag. When the standard error is a terminal, a bar
+// shows the progress of whatever takes more than a second.
+//
+// # Check
+//
+// check tells what becomes of names: the verdict, the list and the rule that
+// decided, the line of the list in which that rule stands and the comment
+// behind it, and the reply that a client with EDNS gets over UDP. Names may be
+// written in any letter case, with a trailing dot, with U-labels or A-labels.
+//
+//	$ nonudify check -list demo.txt www.badsite.example
+//	www.badsite.example: blocked
+//	    rule        block subtree badsite.example
+//	    list        demo.txt, serial 2026112201
+//	    line        demo.txt:5
+//	    comment     since=2026-02-10 category=nudify
+//	    reason      filtered (EDE 17)
+//	    answer      A NXDOMAIN, TTL 60, SOA badsite.example.
+//	    error       EDE 17 Filtered: This site is blocked by a filter that was chosen for this connection.
+//
+// Without -conf and -list the built-in list is asked, with the default
+// settings; -list builtin names it beside others. With -conf, every server block
+// of the Corefile that has a nonudify directive judges. Imports, snippets and
+// environment variables are resolved as the server does it, and relative paths
+// are taken from the block's root or else from the working directory.
+//
+// The verdict is one of
+//
+//	blocked     the answer that is shown is given, or with "action shadow" the query is only counted
+//	passed      a list blocks the name, and something undoes it
+//	not listed  no list blocks the name
+//
+// "also" shows what each other list says of the name. "refused" shows rules for
+// it that stand in a list and are not used, because nobody may block them:
+// public suffixes and protected names.
+//
+// Unless -client gives an address, the verdict is that on a client for whom the
+// policy is, and the prefixes of the directive are shown beside it. Queries for
+// names outside of a block's zone, or in the longer zone of another block that
+// listens at the same place, do not come to the block, and it lets them pass.
+// Expressions of views are not computed: a block with a view judges as if its
+// view held.
+//
+// With -json each line is an object for one name and one server block:
+//
+//	name     in canonical form
+//	server   the keys of the server block; only with -conf
+//	view     the name of its view
+//	verdict  blocked, passed or not listed
+//	why      of passed: allow (by the operator), exception (of the list), client (not one
+//	         of those that the policy is for), zone (queries do not come to the directive)
+//	instead  with zone: the server block that they go to
+//	match    the rule that decided: list, action (block or pass), trigger (exact, below or
+//	         subtree), rule (its name), file, line, comment
+//	serial   of the list that decided
+//	reason   filtered, blocked or censored
+//	also     rules of other lists, like match
+//	refused  rules that are not used, like match, each with refused: the reason
+//	clients  whom the policy is for: only (nothing for everybody), except
+//	shadow   true when the verdict is counted and not acted on
+//	answer   type, rcode, addresses, ttl (seconds), soa (owner), ede (code, name, text)
+//
+// Fields without a value are left out. file is "builtin" for the built-in list
+// and "-allow" for a name from the command line.
+//
+// # Lint
+//
+// lint writes "file:line: reason" for every line or entry of a list that the
+// resolver refuses, at most -max of them for each file, and then a summary: the
+// format that was found, the header, how many rules, comments and refused
+// entries there are, and the memory that the list takes in a server. "duplicates"
+// counts rules that say nothing new, "covered" the names that would be blocked
+// without their lines, because a name above them is; neither is a fault.
+//
+// The exit code is 1 when a file would be refused as a whole, when any line is,
+// or when the header contradicts the file: it has expired, or counts other
+// entries than there are.
+//
+// With -json it writes one array with an object for each file:
+//
+//	file        its name, "stdin" for the standard input
+//	format      what it was read as, auto when it is no list at all
+//	header      title, id, version, serial, issued, modified, expires, entries, homepage, appeals
+//	taken       whether a server would use it; error says why not
+//	rules       that may be used; blocks and passes are the two kinds
+//	comments    lines without an entry; 0 in a file that is not taken
+//	refused     lines or entries; reasons counts them by reason
+//	lines       the refused ones: line, reason; more is the number of those left out
+//	duplicates  and covered, as above
+//	memory      in bytes; 0 in a file that is not taken
+//	findings    contradictions, in words
+//	notes       what could be better, in words
+package main

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/nonudify/nonudify/plugin/answer"
+	"github.com/nonudify/nonudify/plugin/directive"
+	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/policy"
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// The verdicts.
+const (
+	blocked   = "blocked"
+	passed    = "passed" // a list blocks the name, and something undoes it
+	notListed = "not listed"
+)
+
+// What lets a listed name pass.
+const (
+	whyAllow     = "allow"     // the operator
+	whyException = "exception" // the list
+	whyClient    = "client"    // the client is not one that the policy is for
+	whyZone      = "zone"      // queries for the name are not the directive's
+)
+
+// udpSize is the size of replies that the example client takes: what DNS Flag
+// Day 2020 recommends, in octets.
+const udpSize = 1232
+
+// judge says what one server does with names.
+type judge struct {
+	server
+	policy   *policy.Policy
+	answerer *answer.Answerer
+	shelves  [][]place // by source, in the order of the policy
+	client   netip.Addr
+	qtype    uint16
+}
+
+// judgement is what check says of a name. The package documentation describes
+// its JSON form, which must stay as it is.
+type judgement struct {
+	Name    dnsname.Name `json:"name"`
+	Server  string       `json:"server,omitempty"`
+	View    string       `json:"view,omitempty"`
+	Verdict string       `json:"verdict"`
+	Why     string       `json:"why,omitempty"`
+	Instead string       `json:"instead,omitempty"`
+	Match   *place       `json:"match,omitempty"`
+	Serial  uint32       `json:"serial,omitempty"`
+	Reason  string       `json:"reason,omitempty"`
+	Also    []place      `json:"also,omitempty"`
+	Refused []place      `json:"refused,omitempty"`
+	Clients *audience    `json:"clients,omitempty"`
+	Shadow  bool         `json:"shadow,omitempty"`
+	Answer  *reply       `json:"answer,omitempty"`
+
+	code uint16 // the extended error of the reason
+}
+
+// codes are the extended errors of the reasons (RFC 8914 §4.16-4.18).
+var codes = map[policy.Reason]uint16{
+	policy.Filtered: dns.ExtendedErrorCodeFiltered,
+	policy.Blocked:  dns.ExtendedErrorCodeBlocked,
+	policy.Censored: dns.ExtendedErrorCodeCensored,
+}
+
+// audience is whom a policy is for.
+type audience struct {
+	Only   []string `json:"only,omitempty"` // empty: everybody
+	Except []string `json:"except,omitempty"`
+}
+
+// reply is what a client with EDNS is told over UDP.
+type reply struct {
+	Type      string   `json:"type"`
+	Rcode     string   `json:"rcode"`
+	Addresses []string `json:"addresses,omitempty"`
+	TTL       uint32   `json:"ttl"` // in seconds
+	SOA       string   `json:"soa,omitempty"`
+	EDE       *ede     `json:"ede,omitempty"`
+}
+
+// ede is an extended DNS error (RFC 8914).
+type ede struct {
+	Code uint16 `json:"code"`
+	Name string `json:"name"`
+	Text string `json:"text,omitempty"`
+}
+
+// judge returns the judgement on a name.
+func (j *judge) judge(name dnsname.Name) judgement {
+	v := j.policy.Decide(string(name), netip.Addr{})
+	out := judgement{Name: name, Server: j.label(), View: j.view, Verdict: notListed}
+	if v.Action != rule.None {
+		out.Serial, out.Clients = v.Serial, j.audience()
+		out.Match = j.match(name, v)
+	}
+	if v.Blocked() {
+		out.Reason, out.code = v.Reason.String(), codes[v.Reason]
+	}
+	out.Also, out.Refused = j.others(name, out.Match)
+	switch asked, instead := j.reaches(name); {
+	case v.Action == rule.None:
+	case v.Action == rule.Pass && v.List == policy.AllowList:
+		out.Verdict, out.Why = passed, whyAllow
+	case v.Action == rule.Pass:
+		out.Verdict, out.Why = passed, whyException
+	case !asked:
+		out.Verdict, out.Why, out.Instead = passed, whyZone, instead
+	case j.client.IsValid() && !j.policy.Decide(string(name), j.client).Blocked():
+		out.Verdict, out.Why = passed, whyClient
+	case j.config.Shadow:
+		out.Verdict, out.Shadow = blocked, true
+	default:
+		out.Verdict, out.Answer = blocked, j.reply(name, v)
+	}
+	return out
+}
+
+// reaches reports whether queries for a name come to the directive.
+func (j *judge) reaches(name dnsname.Name) (ok bool, instead string) {
+	if ok, instead := j.asked(name); !ok {
+		return false, instead
+	}
+	zones := j.config.Zones
+	return len(zones) == 0 || slices.ContainsFunc(zones, func(z string) bool { return parseKey(z).holds(name) }), ""
+}
+
+// match returns the rule that decided. Without its file and line if the list
+// has changed since it was loaded.
+func (j *judge) match(name dnsname.Name, v policy.Verdict) *place {
+	matched := dnsname.Name(v.Matched(string(name)))
+	for _, places := range j.shelves {
+		for _, p := range places {
+			if p.Refused == "" && p.List == v.List && p.Action == v.Action && p.Rule == matched && p.means(name) {
+				p.Trigger = v.Trigger
+				return &p
+			}
+		}
+	}
+	return &place{List: v.List, Action: v.Action, Trigger: v.Trigger, Rule: matched}
+}
+
+// others returns the rules of all other sources, and those that were refused.
+func (j *judge) others(name dnsname.Name, match *place) (also, refused []place) {
+	for _, places := range j.shelves {
+		var best *place
+		for i, p := range places {
+			switch {
+			case !p.means(name):
+			case p.Refused != "":
+				refused = append(refused, p)
+			case best == nil || p.beats(*best):
+				best = &places[i]
+			}
+		}
+		if best != nil && (match == nil || best.List != match.List || best.File != match.File) {
+			also = append(also, *best)
+		}
+	}
+	return also, refused
+}
+
+// beats reports whether p decides where both mean a name: the longer one does,
+// and of two of the same length the exception.
+func (p place) beats(other place) bool {
+	if len(p.Rule) != len(other.Rule) {
+		return len(p.Rule) > len(other.Rule)
+	}
+	return p.Action == rule.Pass && other.Action == rule.Block
+}
+
+// audience returns whom the policy is for, nil for everybody.
+func (j *judge) audience() *audience {
+	a := &audience{Only: prefixes(j.config.Clients), Except: prefixes(j.config.Except)}
+	if len(a.Only)+len(a.Except) == 0 {
+		return nil
+	}
+	return a
+}
+
+// prefixes returns the arguments of a clients or except property.
+func prefixes(p directive.Prefixes) (args []string) {
+	for _, literal := range p.Literal {
+		args = append(args, literal.String())
+	}
+	return append(args, p.Files...)
+}
+
+// reply has the query of a client answered by what answers in the server.
+func (j *judge) reply(name dnsname.Name, v policy.Verdict) *reply {
+	query := new(dns.Msg)
+	query.SetQuestion(name.FQDN(), j.qtype)
+	query.SetEdns0(udpSize, false)
+	m := j.answerer.Reply(answer.Request{Msg: query, Size: udpSize, UDP: true}, v)
+	r := &reply{Type: dns.Type(j.qtype).String(), Rcode: dns.RcodeToString[m.Rcode]}
+	for _, rr := range m.Answer {
+		r.TTL = rr.Header().Ttl
+		for i := 1; i <= dns.NumField(rr); i++ {
+			r.Addresses = append(r.Addresses, dns.Field(rr, i))
+		}
+	}
+	for _, rr := range m.Ns {
+		r.TTL, r.SOA = rr.Header().Ttl, rr.Header().Name
+	}
+	r.EDE = edeOf(m)
+	return r
+}
+
+// edeOf returns the extended error of a message, nil without one.
+func edeOf(m *dns.Msg) *ede {
+	opt := m.IsEdns0()
+	if opt == nil {
+		return nil
+	}
+	for _, o := range opt.Option {
+		if e, ok := o.(*dns.EDNS0_EDE); ok {
+			return &ede{e.InfoCode, dns.ExtendedErrorCodeToString[e.InfoCode], e.ExtraText}
+		}
+	}
+	return nil
+}

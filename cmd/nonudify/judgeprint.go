@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/nonudify/nonudify/plugin/list"
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// maxPrefixes is the number of prefixes that are shown to a person.
+const maxPrefixes = 8
+
+// print writes the judgement for a person.
+func (v judgement) print(w io.Writer) {
+	where := ""
+	if v.Server != "" {
+		where = " at " + v.Server
+	}
+	if v.View != "" {
+		where += ", view " + v.View
+	}
+	fmt.Fprintf(w, "%s%s: %s\n", v.Name, where, v.headline())
+	if v.Match != nil {
+		field(w, "rule", "%v", rule.Rule{Name: v.Match.Rule, Trigger: v.Match.Trigger, Action: v.Match.Action})
+		field(w, "list", "%s", v.listed())
+		field(w, "line", "%s", v.Match.position())
+		field(w, "comment", "%s", v.Match.Comment)
+	}
+	if v.Reason != "" {
+		field(w, "reason", "%s (EDE %d)", v.Reason, v.code)
+	}
+	if v.Answer != nil {
+		field(w, "answer", "%s", v.Answer.summary())
+		field(w, "error", "%s", v.Answer.explanation())
+	}
+	v.Clients.print(w)
+	for _, p := range v.Also {
+		field(w, "also", "%s", p.summary())
+	}
+	for _, p := range v.Refused {
+		field(w, "refused", "%s: %s", p.summary(), p.Refused)
+	}
+}
+
+// field writes one line of a judgement or report, none for an empty value.
+func field(w io.Writer, name, format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); text != "" {
+		fmt.Fprintf(w, "    %-10s  %s\n", name, text)
+	}
+}
+
+// headline returns the verdict with what lets the name pass.
+func (v judgement) headline() string {
+	switch v.Why {
+	case whyAllow:
+		return passed + ", allowed by the operator"
+	case whyException:
+		return passed + ", an exception of the list"
+	case whyClient:
+		return passed + ", the list is not used for this client"
+	case whyZone:
+		if v.Instead != "" {
+			return passed + ", queries for it go to the server block " + v.Instead
+		}
+		return passed + ", queries for it are not this server block's"
+	}
+	if v.Shadow {
+		return v.Verdict + " in shadow: counted, and answered like any other name"
+	}
+	return v.Verdict
+}
+
+// listed names the list that decided.
+func (v judgement) listed() string {
+	if v.Serial == 0 {
+		return v.Match.List
+	}
+	return fmt.Sprintf("%s, serial %d", v.Match.List, v.Serial)
+}
+
+// position returns "file:line", as far as it is known.
+func (p place) position() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// summary is a place in one line.
+func (p place) summary() string {
+	where := p.position()
+	if where == "" {
+		where = "list " + p.List
+	} else if where != p.List && !strings.HasPrefix(where, p.List+":") {
+		where += " (" + p.List + ")"
+	}
+	return fmt.Sprintf("%s %v %v %s", where, p.Action, p.Trigger, p.Rule)
+}
+
+// summary is the reply in one line.
+func (r *reply) summary() string {
+	what := r.Rcode
+	switch {
+	case len(r.Addresses) > 0:
+		what = strings.Join(r.Addresses, " ")
+	case r.Rcode == "NOERROR":
+		what = "NODATA"
+	}
+	out := fmt.Sprintf("%s %s, TTL %d", r.Type, what, r.TTL)
+	if r.SOA != "" {
+		out += ", SOA " + r.SOA
+	}
+	return out
+}
+
+// explanation is the extended error in one line.
+func (r *reply) explanation() string {
+	switch {
+	case r.EDE == nil:
+		return ""
+	case r.EDE.Text == "":
+		return fmt.Sprintf("EDE %d %s", r.EDE.Code, r.EDE.Name)
+	}
+	return fmt.Sprintf("EDE %d %s: %s", r.EDE.Code, r.EDE.Name, r.EDE.Text)
+}
+
+// print writes whom a policy is for.
+func (a *audience) print(w io.Writer) {
+	if a == nil {
+		return
+	}
+	if len(a.Only) > 0 {
+		field(w, "clients", "only %s", some(a.Only))
+	}
+	if len(a.Except) > 0 {
+		field(w, "except", "%s", some(a.Except))
+	}
+}
+
+// some joins the first of many words.
+func some(words []string) string {
+	text := strings.Join(words[:min(len(words), maxPrefixes)], " ")
+	if more := len(words) - maxPrefixes; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// commentOf returns the comment behind the rule of a line, made fit to be
+// printed. Where one begins is package list's decision, format by format.
+func commentOf(line string, format list.Format) string {
+	comment := ""
+	switch format {
+	case list.RPZ:
+		_, comment, _ = strings.Cut(line, ";")
+	case list.Hosts:
+		_, comment, _ = strings.Cut(line, "#")
+	default:
+		line = strings.ReplaceAll(line, "\t", " ")
+		_, comment, _ = strings.Cut(line, " #")
+	}
+	return printable(strings.TrimSpace(comment))
+}
+
+// printable drops what could make a terminal do something.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, strings.ToValidUTF8(s, ""))
+}

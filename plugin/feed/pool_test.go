@@ -1,0 +1,132 @@
+package feed
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// keys returns the keys in use, sorted.
+func keys(p *Pool[string]) (keys []string) {
+	p.Each(func(key string, _ *Refresher[string]) { keys = append(keys, key) })
+	slices.Sort(keys)
+	return keys
+}
+
+func TestPoolShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var reports []string
+		p := &Pool[string]{Interval: time.Minute, Report: func(key string, v *string, err error) {
+			s := key + " none"
+			if v != nil {
+				s = key + " " + *v
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			reports = append(reports, fmt.Sprint(s, " ", err))
+		}}
+		f := &fake{state: state{text: "one", version: "1"}}
+		created := 0
+		create := func() *Refresher[string] { created++; return NewRefresher(f, load) }
+
+		a, b := p.Acquire("x", create), p.Acquire("x", create)
+		other := p.Acquire("y", func() *Refresher[string] { return NewRefresher(&fake{state: state{absent: true}}, load) })
+		if a.Refresher != b.Refresher || a.Refresher == other.Refresher || created != 1 {
+			t.Errorf("Two users of a key have two refreshers, or two keys one; %d created", created)
+		}
+		if got := fmt.Sprint(keys(p)); got != "[x y]" {
+			t.Errorf("Each() calls for %s", got)
+		}
+		if changed, err := a.Refresh(t.Context()); !changed || err != nil || value(b.Refresher) != "one" {
+			t.Errorf("Refresh() = %v, %v; the other user sees %q", changed, err, value(b.Refresher))
+		}
+		f.set(state{text: "two", version: "2"})
+		time.Sleep(time.Minute + time.Second)
+		synctest.Wait()
+		mu.Lock()
+		slices.Sort(reports)
+		if got, want := fmt.Sprint(reports), "[x two <nil> y none absent]"; got != want {
+			t.Errorf("Reported %s, want %s", got, want)
+		}
+		mu.Unlock()
+
+		a.Release()
+		a.Release() // a second time does nothing
+		opens := f.opened()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if f.opened() != opens+1 || len(keys(p)) != 2 {
+			t.Error("The first of two users to go has stopped the rounds")
+		}
+		b.Release()
+		opens = f.opened()
+		time.Sleep(time.Hour)
+		if f.opened() != opens || fmt.Sprint(keys(p)) != "[y]" {
+			t.Errorf("Still refreshed after the last user is gone; in use: %v", keys(p))
+		}
+
+		again := p.Acquire("x", create)
+		if created != 2 || again.Refresher == a.Refresher || again.Value() != nil {
+			t.Error("A key that was given back is not made anew")
+		}
+		again.Release()
+		other.Release() // synctest waits for every goroutine: they have all ended
+	})
+}
+
+// TestPoolReleaseInARound: giving back does not wait for a source that does
+// not answer, and reports nothing.
+func TestPoolReleaseInARound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Pool[string]{Interval: time.Minute, Report: func(_ string, _ *string, err error) { t.Errorf("Reported %v", err) }}
+		s := p.Acquire("x", func() *Refresher[string] { return NewRefresher(stuck{}, load) })
+		time.Sleep(90 * time.Second)
+		s.Release()
+	})
+}
+
+func TestPoolWithoutReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Pool[string]{Interval: time.Minute}
+		s := p.Acquire("x", func() *Refresher[string] { return NewRefresher(&fake{state: state{text: "one", version: "1"}}, load) })
+		time.Sleep(time.Minute + time.Second)
+		synctest.Wait()
+		if value(s.Refresher) != "one" {
+			t.Errorf("Value is %q", value(s.Refresher))
+		}
+		s.Release()
+	})
+}
+
+// TestPoolConcurrent takes and gives back from several goroutines while rounds
+// run; the race detector watches.
+func TestPoolConcurrent(t *testing.T) {
+	p := &Pool[string]{Interval: 50 * time.Microsecond, Report: func(string, *string, error) {}}
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			key := fmt.Sprint(w % 3)
+			for range 100 {
+				s := p.Acquire(key, func() *Refresher[string] { return NewRefresher(&fake{state: state{text: key, version: "1"}}, load) })
+				seen := 0
+				stop := s.Watch(func() { seen++ })
+				s.Refresh(t.Context())
+				if got := value(s.Refresher); got != key {
+					t.Errorf("Value of %s is %q", key, got)
+				}
+				keys(p)
+				stop()
+				s.Release()
+				_ = seen // no watcher runs any more: reading it is no race
+			}
+		})
+	}
+	wg.Wait()
+	if left := keys(p); len(left) > 0 {
+		t.Errorf("Left in the pool: %v", left)
+	}
+}
