@@ -145,17 +145,17 @@ func transport(ctx context.Context, w dns.ResponseWriter) string {
 	return "tcp"
 }
 
-// client returns the address that a query came from, the zero Addr when there
-// is none to be had.
+// client returns the address that a query came from, IPv4 as IPv4, and the zero
+// Addr when there is none to be had.
 func client(w dns.ResponseWriter) netip.Addr {
 	switch a := w.RemoteAddr().(type) {
 	case *net.UDPAddr:
-		return a.AddrPort().Addr()
+		return a.AddrPort().Addr().Unmap()
 	case *net.TCPAddr:
-		return a.AddrPort().Addr()
+		return a.AddrPort().Addr().Unmap()
 	case interface{ Unwrap() net.Addr }: // behind the PROXY protocol
 		if ap, err := netip.ParseAddrPort(a.Unwrap().String()); err == nil {
-			return ap.Addr()
+			return ap.Addr().Unmap()
 		}
 	}
 	return netip.Addr{}

@@ -1,0 +1,106 @@
+package nonudify
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/coredns/coredns/plugin/test"
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// ours returns the plugin's metric families.
+func ours(t *testing.T) map[string]*dto.MetricFamily {
+	t.Helper()
+	all, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	families := map[string]*dto.MetricFamily{}
+	for _, f := range all {
+		if name, ok := strings.CutPrefix(f.GetName(), "coredns_nonudify_"); ok {
+			families[name] = f
+		}
+	}
+	return families
+}
+
+// value returns the value of the metric that has all of the given label values.
+func value(f *dto.MetricFamily, labels ...string) float64 {
+	for _, m := range f.GetMetric() {
+		has := 0
+		for _, l := range m.GetLabel() {
+			for _, want := range labels {
+				if l.GetValue() == want {
+					has++
+				}
+			}
+		}
+		if has == len(labels) {
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return -1
+}
+
+func TestMetrics(t *testing.T) {
+	n := handler(t, "list builtin name metrics\nblock metrics.example\nallow fine.metrics.example\nreason censored")
+	before := ours(t)
+	for _, name := range []string{"x.metrics.example.", "y.metrics.example.", "fine.metrics.example.", "good.example."} {
+		n.ServeDNS(t.Context(), &test.ResponseWriter{}, new(dns.Msg).SetQuestion(name, dns.TypeA))
+	}
+	after := ours(t)
+	grown := func(family string, labels ...string) float64 {
+		return value(after[family], labels...) - max(0, value(before[family], labels...))
+	}
+	for _, tt := range []struct {
+		want   float64
+		family string
+		labels []string
+	}{
+		{2, "verdicts_total", []string{"nxdomain", "censored", "udp"}},
+		{1, "verdicts_total", []string{"pass", "censored", "udp"}},
+		{1, "filter_queries_total", []string{"metrics", "negative"}},
+	} {
+		if got := grown(tt.family, tt.labels...); got != tt.want {
+			t.Errorf("%s%v grew by %v, want %v", tt.family, tt.labels, got, tt.want)
+		}
+	}
+	for family, want := range map[string]float64{"list_entries": 100, "list_refused_lines": 0, "list_failing": 0} {
+		if got := value(after[family], "metrics"); got != want {
+			t.Errorf("%s is %v, want %v", family, got, want)
+		}
+	}
+	for _, family := range []string{"list_age_seconds", "list_load_seconds"} {
+		if got := value(after[family], "metrics"); got <= 0 {
+			t.Errorf("%s is %v", family, got)
+		}
+	}
+}
+
+// TestMetricNames has the linter of Prometheus look, and checks that no label
+// can hold a name or an address that came in a query.
+func TestMetricNames(t *testing.T) {
+	n := handler(t, "block metrics.example")
+	n.ServeDNS(t.Context(), &test.ResponseWriter{}, new(dns.Msg).SetQuestion("secret.metrics.example.", dns.TypeA))
+	var families []*dto.MetricFamily
+	for name, f := range ours(t) {
+		families = append(families, f)
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if strings.Contains(l.GetValue(), "secret") || strings.Contains(l.GetValue(), "10.240.0.1") {
+					t.Errorf("%s: label %s is %q", name, l.GetName(), l.GetValue())
+				}
+			}
+		}
+	}
+	if len(families) != 7 {
+		t.Errorf("%d metrics, want 7", len(families))
+	}
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+}
