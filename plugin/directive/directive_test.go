@@ -42,14 +42,14 @@ func subtree(a rule.Action, name dnsname.Name) rule.Rule {
 }
 
 func addresses(text string) (as []netip.Addr) {
-	for _, s := range strings.Fields(text) {
+	for s := range strings.FieldsSeq(text) {
 		as = append(as, netip.MustParseAddr(s))
 	}
 	return as
 }
 
 func cidrs(text string) (ps []netip.Prefix) {
-	for _, s := range strings.Fields(text) {
+	for s := range strings.FieldsSeq(text) {
 		ps = append(ps, netip.MustParsePrefix(s))
 	}
 	return ps

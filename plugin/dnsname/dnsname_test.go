@@ -127,6 +127,10 @@ func TestParse(t *testing.T) {
 		{in: "bad\xffsite.example", err: ErrIDN},
 		{in: "\xc3.example", err: ErrIDN},
 		{in: strings.Repeat("ü", 60) + ".example", err: ErrLabel},
+		{in: strings.Repeat("ü", 1<<16) + ".example", err: ErrLabel}, // at once, not after seconds
+		{in: "xn--" + label(1<<16) + "。example", err: ErrLabel},
+		{in: "bücher" + strings.Repeat("\u00ad", 122) + ".example", want: "xn--bcher-kva.example"}, // 251 bytes, of which IDNA drops the hyphens
+		{in: "bücher" + strings.Repeat("\u00ad", 123) + ".example", err: ErrLabel},
 		{in: "bücher site.example", err: ErrByte},
 		{in: "ｂad／.example", err: ErrByte}, // becomes a slash
 	}

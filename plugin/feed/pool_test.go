@@ -78,14 +78,18 @@ func TestPoolShares(t *testing.T) {
 	})
 }
 
-// TestPoolReleaseInARound: giving back does not wait for a source that does
-// not answer, and reports nothing.
+// TestPoolReleaseInARound: giving back breaks off a round, waits for its end
+// and reports nothing.
 func TestPoolReleaseInARound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &Pool[string]{Interval: time.Minute, Report: func(_ string, _ *string, err error) { t.Errorf("Reported %v", err) }}
-		s := p.Acquire("x", func() *Refresher[string] { return NewRefresher(stuck{}, load) })
+		source := &stuck{}
+		s := p.Acquire("x", func() *Refresher[string] { return NewRefresher(source, load) })
 		time.Sleep(90 * time.Second)
 		s.Release()
+		if !source.ended.Load() {
+			t.Error("The round goes on after the release")
+		}
 	})
 }
 

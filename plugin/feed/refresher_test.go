@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -255,11 +256,14 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// stuck is a source that answers only when it is no longer asked.
-type stuck struct{}
+// stuck is a source that answers only when it is no longer asked, and then takes
+// its time.
+type stuck struct{ ended atomic.Bool }
 
-func (stuck) Open(ctx context.Context, _ source.Version) (source.Body, error) {
+func (s *stuck) Open(ctx context.Context, _ source.Version) (source.Body, error) {
 	<-ctx.Done()
+	time.Sleep(time.Second)
+	s.ended.Store(true)
 	return source.Body{}, ctx.Err()
 }
 
@@ -271,7 +275,7 @@ func TestRunEndsInARound(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			NewRefresher(stuck{}, load).Run(ctx, time.Minute, func(err error) { t.Errorf("Reported %v", err) })
+			NewRefresher(&stuck{}, load).Run(ctx, time.Minute, func(err error) { t.Errorf("Reported %v", err) })
 		}()
 		time.Sleep(90 * time.Second)
 		cancel()

@@ -18,7 +18,7 @@ import (
 func prefixes(t testing.TB, text string) []netip.Prefix {
 	t.Helper()
 	var ps []netip.Prefix
-	for _, s := range strings.Fields(text) {
+	for s := range strings.FieldsSeq(text) {
 		p, err := ParsePrefix(s)
 		if err != nil {
 			t.Fatal(err)
@@ -58,7 +58,7 @@ func TestClients(t *testing.T) {
 			t.Fatal(err)
 		}
 		for want, addrs := range map[bool]string{true: tt.in, false: tt.out} {
-			for _, a := range strings.Fields(addrs) {
+			for a := range strings.FieldsSeq(addrs) {
 				if got := c.Include(netip.MustParseAddr(a)); got != want {
 					t.Errorf("%s: Include(%s) = %v", tt.name, a, got)
 				}

@@ -22,7 +22,7 @@ var (
 // safe for concurrent use. The zero value knows the public suffixes only.
 type Guard struct {
 	protected *set.Set // as exceptions: Exact guards a name, Subtree also what is below
-	above     *set.Set // the parents of these
+	above     *set.Set // the parents of these, but for top-level domains
 }
 
 // NewGuard returns a guard for the protected rules, whose actions do not
@@ -33,7 +33,7 @@ func NewGuard(protected []rule.Rule) (*Guard, error) {
 	for _, r := range protected {
 		r.Action = rule.Pass
 		names.Add(r)
-		for p, ok := r.Name.Parent(); ok; p, ok = p.Parent() {
+		for p, ok := r.Name.Parent(); ok && p.Labels() > 1; p, ok = p.Parent() {
 			parents.Add(rule.Rule{Name: p, Trigger: rule.Exact, Action: rule.Pass})
 		}
 	}

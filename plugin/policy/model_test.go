@@ -116,7 +116,7 @@ func randomPolicy(t *testing.T, r *rand.Rand) (*Policy, model) {
 func TestModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	seen := map[rule.Action]int{}
-	for range 1500 {
+	for range 1000 {
 		p, m := randomPolicy(t, r)
 		for range 40 {
 			name := randomName(r)

@@ -68,36 +68,41 @@ func (b *Builder) Set() (*Set, error) {
 }
 
 // normalize sorts the entries by reversed name and merges those of one name.
-func normalize(entries []entry, arena []byte) []entry {
+// The names come back in an arena of their own, in the same order: what follows
+// reads them several times, and reads memory in a row.
+func normalize(entries []entry, arena []byte) ([]entry, []byte) {
 	slices.SortFunc(entries, func(a, b entry) int {
 		if c := cmp.Compare(a.head, b.head); c != 0 {
 			return c
 		}
 		return bytes.Compare(a.reversed(arena), b.reversed(arena))
 	})
-	unique := entries[:0]
+	unique, sorted := entries[:0], make([]byte, 0, len(arena))
 	for _, e := range entries {
-		if n := len(unique); n > 0 && unique[n-1].head == e.head && bytes.Equal(unique[n-1].reversed(arena), e.reversed(arena)) {
+		name := e.reversed(arena)
+		if n := len(unique); n > 0 && bytes.Equal(unique[n-1].reversed(sorted), name) {
 			unique[n-1].trigger |= e.trigger
 			continue
 		}
+		e.at = uint32(len(sorted))
+		sorted = append(sorted, name...)
 		unique = append(unique, e)
 	}
-	return unique
+	return unique, sorted
 }
 
 // newTable builds the filter and the exact set of one action.
 func newTable(entries []entry, arena []byte) table {
-	entries = normalize(entries, arena)
 	if len(entries) == 0 {
 		return table{}
 	}
+	entries, arena = normalize(entries, arena)
 	t := table{exact: newExact(entries, arena)}
 	hashes := make([]uint64, 0, len(entries))
 	var k Key
 	var text [dnsname.MaxLen]byte
 	for _, e := range entries {
-		k.set(reverse(&text, e.reversed(arena)))
+		index(&k, reverse(&text, e.reversed(arena)), int(e.size))
 		if k.labels > depth {
 			t.deep = true
 			continue

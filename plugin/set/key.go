@@ -1,7 +1,6 @@
 package set
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
 
@@ -18,89 +17,36 @@ const depth = 16
 var seed = rand.Uint64()
 
 // Multipliers of the hash: odd, half of the bits set, taken from the fractional
-// part of the golden ratio and of the square roots of 2 and 3.
+// parts of the golden ratio and of the square roots of 2 and 3.
 const (
-	mulWord  = 0x9e3779b97f4a7c15
-	mulLabel = 0x6a09e667f3bcc909
-	mulBits  = 0xbb67ae8584caa73b
+	mulWord = 0x9e3779b97f4a7c15
+	mulSize = 0x6a09e667f3bcc909
+	mulBits = 0xbb67ae8584caa73b
 )
 
-// Key is a query name made ready to be matched with any number of sets: folded
-// once, each suffix hashed once, from the right. The zero value is the root,
-// which no set holds. A Key is about 450 bytes, meant to live on the stack.
+// Key is a query name made ready to be matched with any number of sets: each
+// of its suffixes is hashed, once. The zero value is the root, which no set
+// holds. A Key is about 150 bytes, meant to live on the stack.
 type Key struct {
+	qname  string        // as it was asked
 	labels int           // of the whole name
-	size   int           // of text
-	start  [depth]uint8  // start[d-1] is where the suffix of d labels begins in text
-	hash   [depth]uint64 // hash[d-1] is that suffix's hash
-	text   [dnsname.MaxLen + 8]byte
+	hash   [depth]uint64 // hash[d-1] is that of the suffix of d labels
 }
 
 // Reset makes k the key of a query name in presentation form, in any letter
 // case. It does not allocate. A text that is no name matches nothing.
 func (k *Key) Reset(qname string) {
-	k.index(max(0, dnsname.Fold((*[dnsname.MaxLen]byte)(k.text[:]), qname)))
-}
-
-// set makes k the key of a canonical name.
-func (k *Key) set(name []byte) { k.index(copy(k.text[:dnsname.MaxLen], name)) }
-
-// index finds and hashes the suffixes of text[:size].
-func (k *Key) index(size int) {
-	k.labels, k.size = 0, size
-	if size == 0 {
+	k.qname = qname
+	n := len(qname)
+	if n > 0 && qname[n-1] == '.' {
+		n--
+	}
+	if n <= dnsname.MaxLen && index(k, qname, n) {
 		return
 	}
-	h, end := seed, size
-	for i := end - 1; i >= 0; i-- {
-		if k.text[i] == '.' {
-			h = k.addLabel(h, i+1, end)
-			end = i
-		}
-	}
-	k.addLabel(h, 0, end)
-}
-
-// addLabel counts the label text[i:j] and, near enough to the top, notes the
-// suffix that it begins. It returns the hash of that suffix.
-func (k *Key) addLabel(h uint64, i, j int) uint64 {
-	if k.labels < depth {
-		h = hashLabel(h, k.text[:], i, j)
-		k.start[k.labels] = uint8(i)
-		k.hash[k.labels] = h
-	}
-	k.labels++
-	return h
-}
-
-// hashLabel extends h, the hash of what stands right of a label, by the label
-// text[i:j]. The text must have 8 bytes to read from each of i to j.
-func hashLabel(h uint64, text []byte, i, j int) uint64 {
-	h += uint64(j-i) * mulLabel
-	for ; j-i >= 8; i += 8 {
-		h = mix(h ^ binary.LittleEndian.Uint64(text[i:]))
-	}
-	rest := binary.LittleEndian.Uint64(text[i:]) & (1<<(8*uint(j-i)) - 1)
-	return mix(h ^ rest)
-}
-
-// mix is one round of a multiply-and-fold hash.
-func mix(x uint64) uint64 {
-	hi, lo := bits.Mul64(x, mulWord)
-	return hi ^ lo
-}
-
-// suffix returns the text of the suffix of d labels.
-func (k *Key) suffix(d int) []byte {
-	if d <= depth {
-		return k.text[k.start[d-1]:k.size]
-	}
-	i := int(k.start[depth-1])
-	for left := d - depth; left > 0; left-- {
-		for i--; i > 0 && k.text[i-1] != '.'; i-- {
-		}
-	}
-	return k.text[i:k.size]
+	// Something is escaped in it, which is rare: byte by byte, then.
+	var text [dnsname.MaxLen]byte
+	index(k, text[:], max(0, dnsname.Fold(&text, qname)))
 }
 
 // Spread returns a number that differs from name to name, to spread counters
@@ -110,4 +56,117 @@ func (k *Key) Spread() uint64 {
 		return 0
 	}
 	return k.hash[min(k.labels, depth)-1]
+}
+
+// reversed writes the canonical name backwards into buf: there, suffixes are
+// prefixes.
+func (k *Key) reversed(buf *[dnsname.MaxLen]byte) []byte {
+	var text [dnsname.MaxLen]byte
+	return reverse(buf, text[:max(0, dnsname.Fold(&text, k.qname))])
+}
+
+// reverse writes text into buf backwards.
+func reverse(buf *[dnsname.MaxLen]byte, text []byte) []byte {
+	n := len(text)
+	for i, c := range text {
+		buf[n-1-i] = c
+	}
+	return buf[:n]
+}
+
+// The same byte in all eight places of a word.
+const (
+	ones       = 0x0101010101010101
+	highBits   = 0x80 * ones
+	lowBits    = 0x7f * ones
+	dots       = '.' * ones
+	backslashs = '\\' * ones
+)
+
+// index hashes the suffixes of the name that fills the first size bytes of
+// text. It goes from the right, eight bytes at a time, so that a suffix is cut
+// into words in the same way whatever stands before it, and folds letter case
+// in passing. It gives up when it meets a backslash. Other bytes that no name
+// in a set can hold are hashed as they are: what comes of them, the exact set
+// does not prove.
+func index[T string | []byte](k *Key, text T, size int) bool {
+	k.labels = 0
+	h := seed
+	left := size // bytes not yet hashed
+	for ; left >= 8; left -= 8 {
+		w := lower(load(text, left-8))
+		if zeros(w^backslashs) != 0 {
+			return false
+		}
+		k.cut(h, w, size-left)
+		h = mix(h ^ w)
+	}
+	w := uint64(0)
+	if left > 0 {
+		w = lower(loadFirst(text, left, size))
+		if zeros(w^backslashs) != 0 {
+			return false
+		}
+		k.cut(h, w, size-left)
+		w >>= 8 * uint(8-left)
+	}
+	if size > 0 {
+		k.add(h, w, size)
+	}
+	return true
+}
+
+// cut notes the suffixes that begin behind a dot in w, the word that ends right
+// bytes before the end of the name; h is the hash of these bytes.
+func (k *Key) cut(h, w uint64, right int) {
+	for z := zeros(w ^ dots); z != 0; {
+		dot := uint(63 - bits.LeadingZeros64(z)) // the dot's highest bit
+		z &^= 1 << dot
+		k.add(h, w>>1>>dot, right+7-int(dot/8))
+	}
+}
+
+// add notes a suffix of the given size: of full words that have the hash h,
+// and the bytes before them.
+func (k *Key) add(h, before uint64, size int) {
+	if k.labels < depth {
+		k.hash[k.labels] = mix((h ^ before) + uint64(size)*mulSize)
+	}
+	k.labels++
+}
+
+// mix is one round of a multiply-and-fold hash.
+func mix(x uint64) uint64 {
+	hi, lo := bits.Mul64(x, mulWord)
+	return hi ^ lo
+}
+
+// load returns the eight bytes of text from i on, the last one highest.
+func load[T string | []byte](text T, i int) uint64 {
+	_ = text[i+7]
+	return uint64(text[i]) | uint64(text[i+1])<<8 | uint64(text[i+2])<<16 | uint64(text[i+3])<<24 |
+		uint64(text[i+4])<<32 | uint64(text[i+5])<<40 | uint64(text[i+6])<<48 | uint64(text[i+7])<<56
+}
+
+// loadFirst returns the first n bytes of text, fewer than eight, in the high
+// bytes of a word, as they would stand there with more before them.
+func loadFirst[T string | []byte](text T, n, size int) (w uint64) {
+	if size >= 8 {
+		return load(text, 0) << (8 * uint(8-n))
+	}
+	for i := range n {
+		w = w>>8 | uint64(text[i])<<56
+	}
+	return w
+}
+
+// zeros returns a number with the high bit of each byte set that is 0 in w.
+func zeros(w uint64) uint64 { return ^((w&lowBits + lowBits) | w | lowBits) }
+
+// lower returns w with ASCII letters in lower case.
+func lower(w uint64) uint64 {
+	low := w & lowBits
+	fromA := low + (0x80-'A')*ones
+	afterZ := low + (0x7f-'Z')*ones
+	return w | ((fromA^afterZ)&^w&highBits)>>2
 }

@@ -7,7 +7,7 @@
 // are those of a map of names. The exact set is front-coded and Huffman-coded
 // and holds no pointer for the garbage collector to follow.
 //
-// Cost at 1,000,000 names: about 7 bytes a name, filter included; figures and
+// Cost of large lists: about 7.5 bytes a name, filter included; figures and
 // how they were measured are in docs/architecture.md.
 package set
 
@@ -70,14 +70,15 @@ func (s *Set) Passes(k *Key) Match {
 	return m
 }
 
-// PassBelow reports whether an exception stands for a name below the query
-// name.
+// PassBelow reports whether an exception means any name below the query name:
+// one that stands for such a name, or for all of them.
 func (s *Set) PassBelow(k *Key) bool {
-	if s.pass.exact == nil || k.size == 0 {
+	if s.pass.exact == nil || k.labels == 0 {
 		return false
 	}
 	var buf [dnsname.MaxLen]byte
-	return s.pass.exact.below(reverse(&buf, k.text[:k.size]))
+	name := k.reversed(&buf)
+	return s.pass.exact.lookup(name)&rule.Below != 0 || s.pass.exact.below(name)
 }
 
 // Len returns the number of rules: distinct names that are blocked and
@@ -146,42 +147,61 @@ func (t *table) candidates(k *Key) uint32 {
 
 // prove looks the candidates up, the longest first.
 func (t *table) prove(k *Key, maybe uint32) Match {
-	m := Match{}
-	if t.deep {
-		for d := k.labels; d > depth; d-- {
-			if t.means(k, d, &m) {
-				return m
-			}
+	var buf [dnsname.MaxLen]byte
+	p := proof{exact: t.exact, name: k.reversed(&buf), labels: k.labels}
+	for d := k.labels; t.deep && d > depth; d-- {
+		if p.decides(d) {
+			return p.Match
 		}
 	}
 	for maybe != 0 {
 		d := bits.Len32(maybe)
 		maybe &^= 1 << (d - 1)
-		if t.means(k, d, &m) {
-			return m
+		if p.decides(d) {
+			return p.Match
 		}
 	}
-	return m
+	return p.Match
 }
 
-// means looks up the suffix of d labels and reports whether it decides, which
-// it notes in m.
-func (t *table) means(k *Key, d int, m *Match) bool {
-	var buf [dnsname.MaxLen]byte
-	trigger := t.exact.lookup(reverse(&buf, k.suffix(d)))
-	m.Proofs++
+// proof is a search for the longest name in the exact set that means a query
+// name.
+type proof struct {
+	Match
+	exact  *exact
+	name   []byte // reversed
+	labels int    // of it
+}
+
+// decides looks up the suffix of d labels and reports whether it means the
+// name, which it notes in the match.
+func (p *proof) decides(d int) bool {
+	trigger := p.exact.lookup(prefix(p.name, d))
+	p.Proofs++
 	if trigger == 0 {
-		m.Absent++
+		p.Absent++
 	}
 	need := rule.Below
-	if d == k.labels {
+	if d == p.labels {
 		need = rule.Exact
 	}
 	if trigger&need == 0 {
 		return false
 	}
-	m.Trigger, m.Labels = trigger, d
+	p.Trigger, p.Labels = trigger, d
 	return true
+}
+
+// prefix returns the first labels of a reversed name.
+func prefix(reversed []byte, labels int) []byte {
+	for i, c := range reversed {
+		if c == '.' {
+			if labels--; labels == 0 {
+				return reversed[:i]
+			}
+		}
+	}
+	return reversed
 }
 
 // each yields the table's rules and reports whether to go on.
@@ -197,13 +217,4 @@ func (t *table) each(a rule.Action, yield func(rule.Rule) bool) bool {
 		}
 	}
 	return true
-}
-
-// reverse writes text into buf backwards.
-func reverse(buf *[dnsname.MaxLen]byte, text []byte) []byte {
-	n := len(text)
-	for i, c := range text {
-		buf[n-1-i] = c
-	}
-	return buf[:n]
 }

@@ -1,6 +1,7 @@
 package set
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -14,7 +15,7 @@ import (
 // model is the naive twin of a Set: what a Set answers is whatever this does.
 type model struct {
 	block, pass map[dnsname.Name]rule.Trigger
-	above       map[dnsname.Name]bool // proper parents of exceptions
+	above       map[dnsname.Name]bool // names with an exception below
 }
 
 func newModel(rules []rule.Rule) model {
@@ -25,6 +26,9 @@ func newModel(rules []rule.Rule) model {
 			m.block[r.Name] |= r.Trigger
 		case rule.Pass:
 			m.pass[r.Name] |= r.Trigger
+			if r.Trigger&rule.Below != 0 {
+				m.above[r.Name] = true
+			}
 			for p, ok := r.Name.Parent(); ok; p, ok = p.Parent() {
 				m.above[p] = true
 			}
@@ -201,6 +205,7 @@ func TestMatch(t *testing.T) {
 		block("under.example", rule.Below),
 		block("two.example", rule.Exact), block("two.example", rule.Below),
 		block("same.example", rule.Subtree), pass("same.example", rule.Exact),
+		block("bare.example", rule.Subtree), pass("bare.example", rule.Below),
 		block("", rule.Subtree), {Name: "none.example"}, // both ignored
 	})
 	tests := []struct {
@@ -225,6 +230,8 @@ func TestMatch(t *testing.T) {
 		{"under.example.", Match{}},
 		{"a.b.under.example.", Match{Action: rule.Block, Trigger: rule.Below, Labels: 2}},
 		{"two.example.", Match{Action: rule.Block, Trigger: rule.Subtree, Labels: 2}},
+		{"bare.example.", Match{Action: rule.Block, Trigger: rule.Subtree, Labels: 2, Open: true}},
+		{"www.bare.example.", Match{Action: rule.Pass, Trigger: rule.Below, Labels: 2}},
 		{"same.example.", Match{Action: rule.Pass, Trigger: rule.Exact, Labels: 2}},
 		{"www.same.example.", Match{Action: rule.Block, Trigger: rule.Subtree, Labels: 2}},
 		{".", Match{}}, {"", Match{}}, {`bad\`, Match{}}, {"example.", Match{}},
@@ -320,5 +327,50 @@ func TestBuilderIsEmptyAfterSet(t *testing.T) {
 	}
 	if s, err := b.Set(); err != nil || s.Len() != 0 || s.Bytes() != 0 {
 		t.Fatalf("Second Set() = %v rules, %v", s.Len(), err)
+	}
+}
+
+// TestKey holds the hashing of eight bytes at a time against the plain meaning:
+// the suffix of d labels has the hash of that suffix as a name of its own,
+// whatever stands before it and in any letter case.
+func TestKey(t *testing.T) {
+	check := func(qname string) {
+		var k Key
+		k.Reset(qname)
+		var text [dnsname.MaxLen]byte
+		name := string(text[:max(0, dnsname.Fold(&text, qname))])
+		if bytes.IndexByte([]byte(name), 0) >= 0 {
+			return // a byte that no name holds
+		}
+		if strings.Contains("."+name+".", "..") && name != "" {
+			return // no name: an empty label
+		}
+		for d := 1; name != "" && d <= k.labels; d++ {
+			suffix := string(prefix(reverse(&text, []byte(name)), d))
+			var own Key
+			own.Reset(string(reverse(&text, []byte(suffix))))
+			if own.labels != d || d <= depth && k.hash[d-1] != own.hash[d-1] {
+				t.Fatalf("%q: the suffix of %d labels has %d, and the hash %x, as a name %x", qname, d, own.labels, k.hash[(d-1)%depth], own.hash[(d-1)%depth])
+			}
+		}
+		if want := strings.Count(name, ".") + 1; k.labels != want && (name != "" || k.labels != 0) {
+			t.Fatalf("%q: %d labels, want %d", qname, k.labels, want)
+		}
+	}
+	for n := range dnsname.MaxLen + 3 {
+		for _, unit := range []string{"a", "Z", "a.", "Ab-_9.", "aaaaaaa.", "bbbbbbbb.", "X.yyyyyyyyyyyyyyyy."} {
+			check(strings.Repeat(unit, n)[:n])
+			check(strings.Repeat(unit, n)[:n] + ".")
+		}
+	}
+	for c := range 256 {
+		for at := range 12 {
+			b := []byte("abcd.efg.hij")
+			b[at] = byte(c)
+			check(string(b))
+		}
+	}
+	for _, qname := range []string{"", ".", "..", `a\.b.example.`, `\065.example.`, `x\`, `\.`, strings.Repeat("a", 300)} {
+		check(qname)
 	}
 }

@@ -1,0 +1,76 @@
+package nonudify
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/nonudify/nonudify/"
+
+// floors says which packages of the project each package may import, beside
+// the standard library and kept libraries. It is the plan of the house: who
+// wants a line changed here changes docs/architecture.md, too.
+var floors = map[string]string{
+	"plugin/dnsname":   "",
+	"plugin/source":    "",
+	"plugin/builtin":   "",
+	"plugin/rule":      "plugin/dnsname",
+	"plugin/rpz":       "plugin/rule plugin/dnsname",
+	"plugin/list":      "plugin/rpz plugin/rule plugin/dnsname",
+	"plugin/set":       "plugin/rule plugin/dnsname",
+	"plugin/policy":    "plugin/set plugin/rule plugin/dnsname",
+	"plugin/answer":    "plugin/policy plugin/rule plugin/dnsname",
+	"plugin/feed":      "plugin/source plugin/list plugin/set plugin/rule plugin/dnsname",
+	"plugin/directive": "plugin/answer plugin/builtin plugin/feed plugin/list plugin/policy plugin/set plugin/source plugin/rule plugin/dnsname",
+	"plugin":           "plugin/answer plugin/directive plugin/feed plugin/policy plugin/rule",
+	"cmd/coredns":      "plugin",
+	"cmd/nonudify":     "plugin/answer plugin/builtin plugin/directive plugin/feed plugin/list plugin/policy plugin/set plugin/source plugin/rule plugin/dnsname",
+}
+
+// servers are the libraries of the server, for the plugin and its program only.
+var servers = []string{"github.com/coredns/", "github.com/prometheus/"}
+
+// exceptions: the tool reads Corefiles with the server's own lexer.
+var exceptions = []string{"cmd/nonudify github.com/coredns/caddy/caddyfile"}
+
+// TestImports keeps the floors of the house.
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		allowed, ok := floors[name]
+		if strings.HasSuffix(name, "/gen") { // a generator, not part of the program
+			continue
+		}
+		if !ok {
+			t.Errorf("%s has no place in the house", name)
+		}
+		seen++
+		for _, i := range p.Imports {
+			if below, ours := strings.CutPrefix(i, module); ours && !slices.Contains(strings.Fields(allowed), below) {
+				t.Errorf("%s imports %s", name, below)
+			}
+			isServer := slices.ContainsFunc(servers, func(s string) bool { return strings.HasPrefix(i, s) })
+			if isServer && name != "plugin" && name != "cmd/coredns" && !slices.Contains(exceptions, name+" "+i) {
+				t.Errorf("%s imports %s", name, i)
+			}
+		}
+	}
+	if seen != len(floors) {
+		t.Errorf("%d packages seen, %d planned", seen, len(floors))
+	}
+}
