@@ -13,6 +13,7 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
+	"github.com/nonudify/nonudify/plugin/policy"
 )
 
 var log = clog.NewWithPlugin(directive.Name)
@@ -45,6 +46,9 @@ type sources struct {
 	lists    []feed.Share[feed.List]
 	prefixes []feed.Share[[]netip.Prefix]
 	unwatch  []func()
+
+	clients   *policy.Clients // made of clientsOf
+	clientsOf []*[]netip.Prefix
 }
 
 // release gives the shares back. Once it has returned, nothing of the handler
@@ -148,12 +152,25 @@ func (n *NoNudify) rebuild() {
 			return
 		}
 	}
-	p, err := n.config.Policy(editions, held, counterOf)
+	p, err := n.sources.policy(n.config, editions, held)
 	if err != nil {
 		log.Errorf("Keeping the last good policy: %v", err)
 		return
 	}
 	n.policy.Store(p)
+}
+
+// policy makes the policy of what is held. Of many prefixes the clients take
+// long to make, so they are kept until another file of prefixes is held.
+func (s *sources) policy(c *directive.Config, editions []*feed.List, held []*[]netip.Prefix) (*policy.Policy, error) {
+	if s.clients == nil || !slices.Equal(held, s.clientsOf) {
+		clients, err := c.ClientsOf(held)
+		if err != nil {
+			return nil, err
+		}
+		s.clients, s.clientsOf = clients, held
+	}
+	return c.Policy(editions, s.clients, counterOf)
 }
 
 // maxLogged is the number of refused lines of a list that are logged.

@@ -93,7 +93,11 @@ func (lib *library) judge(ctx context.Context, s server) (*judge, error) {
 		}
 		prefixes = append(prefixes, p)
 	}
-	if j.policy, err = s.config.Policy(lists, prefixes, nil); err != nil {
+	clients, err := s.config.ClientsOf(prefixes)
+	if err != nil {
+		return nil, err
+	}
+	if j.policy, err = s.config.Policy(lists, clients, nil); err != nil {
 		return nil, err
 	}
 	j.shelves = shelve(s, feeds, editions)

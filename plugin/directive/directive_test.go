@@ -165,7 +165,7 @@ func TestParseErrors(t *testing.T) {
 		{"list a.txt name", "2: list option 'name' has no value"},
 		{"list a.txt b.txt", "2: list option 'b.txt' has no value"},
 		{"list a.txt key RWQ", "2: unknown list option 'key': want name, format or reason"},
-		{"list a.txt format xml", `2: unknown list format "xml"`},
+		{"list a.txt format xml", `2: unknown list format "xml": want auto, domains, hosts, wildcard, adblock, dnsmasq, unbound, rpz`},
 		{"list a.txt reason bad", `2: unknown reason "bad": want filtered, blocked or censored`},
 		{"list a.txt name allow", "2: list name 'allow' is reserved for the property of that name"},
 		{"list lists/block.txt", "2: list name 'block' is reserved for the property of that name"},

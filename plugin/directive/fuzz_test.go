@@ -61,7 +61,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		if len(c.PrefixFiles()) == 0 {
-			if _, err := c.clientsOf(nil); err != nil {
+			if _, err := c.ClientsOf(nil); err != nil {
 				t.Fatalf("%q: clients: %v", text, err)
 			}
 		}

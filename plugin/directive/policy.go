@@ -103,13 +103,9 @@ func (c *Config) PrefixFiles() []PrefixFile {
 // Counters gives the counter of a list. It may return nil.
 type Counters func(list string) *policy.Counter
 
-// Policy returns the policy of the Config with what its feeds and prefix files
-// hold, in the order of Feeds and PrefixFiles.
-func (c *Config) Policy(editions []*feed.List, prefixes []*[]netip.Prefix, counters Counters) (*policy.Policy, error) {
-	clients, err := c.clientsOf(prefixes)
-	if err != nil {
-		return nil, err
-	}
+// Policy returns the policy of the Config for its clients, with what its feeds
+// hold, in the order of Feeds.
+func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters Counters) (*policy.Policy, error) {
 	p := policy.Config{Clients: clients}
 	if err := c.ownRules(&p); err != nil {
 		return nil, err
@@ -162,9 +158,10 @@ func setOf(rules []rule.Rule) (*set.Set, error) {
 	return b.Set()
 }
 
-// clientsOf adds what the files hold to the literal prefixes. A clients
-// property whose file is empty means nobody, not everybody.
-func (c *Config) clientsOf(files []*[]netip.Prefix) (*policy.Clients, error) {
+// ClientsOf returns the clients that the Config is for, with what its prefix files
+// hold, in the order of PrefixFiles. A clients property whose file is empty means
+// nobody, not everybody. With 100,000 prefixes it takes about a second.
+func (c *Config) ClientsOf(files []*[]netip.Prefix) (*policy.Clients, error) {
 	include, except := slices.Clone(c.Clients.Literal), slices.Clone(c.Except.Literal)
 	for i, prefixes := range files {
 		if i < len(c.Clients.Files) {
@@ -200,7 +197,11 @@ func (c *Config) Load(ctx context.Context) (*policy.Policy, []*feed.List, error)
 		}
 		prefixes = append(prefixes, v)
 	}
-	p, err := c.Policy(editions, prefixes, nil)
+	clients, err := c.ClientsOf(prefixes)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := c.Policy(editions, clients, nil)
 	return p, editions, err
 }
 

@@ -159,8 +159,8 @@ func TestLoadErrors(t *testing.T) {
 		{"list page.txt", list.ErrHTML, "page.txt: is a web page"},
 		{"allow ./page.txt", list.ErrHTML, "page.txt: is a web page"},
 		{"list good.txt\nlist empty.txt", feed.ErrEmpty, "empty.txt: holds no rule"},
-		{"list suffixes.txt", feed.ErrRefused, "suffixes.txt:1: com: a top-level domain"},
-		{"block ./suffixes.txt", feed.ErrRefused, "suffixes.txt:1: com: a top-level domain"},
+		{"list suffixes.txt", list.ErrRefused, "suffixes.txt:1: com: a top-level domain"},
+		{"block ./suffixes.txt", list.ErrRefused, "suffixes.txt:1: com: a top-level domain"},
 		{"clients ./pupils", nil, `pupils:2: "staff" is not an address or a prefix`},
 		{"except ./pupils", nil, `pupils:2: "staff" is not an address or a prefix`},
 	}

@@ -11,11 +11,9 @@ import (
 	"github.com/nonudify/nonudify/plugin/set"
 )
 
-// Errors about a list as a whole.
-var (
-	ErrEmpty   = errors.New("holds no rule")
-	ErrRefused = errors.New("more lines refused than used")
-)
+// ErrEmpty says that a list holds no rule. Other errors about a list as a whole
+// are those of package list.
+var ErrEmpty = errors.New("holds no rule")
 
 // maxReported is the number of refused lines that a List keeps for a report.
 const maxReported = 20
@@ -114,8 +112,8 @@ func (l *List) refuse(e *rule.LineError, c Config) {
 // judge refuses a list as a whole.
 func (l *List) judge(c Config) error {
 	switch {
-	case l.Stats.Refused > l.Stats.Rules:
-		return fmt.Errorf("%s: %w (%d of %d), the first: %w", c.File, ErrRefused,
+	case l.Stats.MostlyRefused():
+		return fmt.Errorf("%s: %w (%d of %d), the first: %w", c.File, list.ErrRefused,
 			l.Stats.Refused, l.Stats.Refused+l.Stats.Rules, l.Refused[0])
 	case l.Stats.Rules == 0 && !c.Empty:
 		return fmt.Errorf("%s: %w", c.File, ErrEmpty)

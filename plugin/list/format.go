@@ -1,6 +1,9 @@
 package list
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Format is a text format of lists. The zero value is Auto.
 type Format uint8
@@ -41,5 +44,5 @@ func (f *Format) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("unknown list format %q", text)
+	return fmt.Errorf("unknown list format %q: want %s", text, strings.Join(formats[:], ", "))
 }

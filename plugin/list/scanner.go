@@ -74,6 +74,12 @@ type stateless struct{}
 
 func (stateless) lost(*Scanner, []byte) {}
 
+// MostlyRefused reports whether a file with these counts is to be refused as a
+// whole: more entries were refused than used, and not just a few of a few.
+func (s Stats) MostlyRefused() bool {
+	return s.Refused > s.Rules && (s.Rules == 0 || s.Refused >= 5)
+}
+
 // NewScanner returns a Scanner of r. It reads nothing until Scan is called.
 func NewScanner(r io.Reader, c Config) *Scanner {
 	return &Scanner{c: c, in: newLines(r), next: -1}
@@ -204,7 +210,7 @@ func (s *Scanner) end(err error) {
 	switch st := &s.stats; {
 	case err != io.EOF:
 		s.fail(err)
-	case st.Refused > st.Rules && (st.Rules == 0 || st.Refused >= 5):
+	case st.MostlyRefused():
 		s.fail(fmt.Errorf("%w: %d rules, %d refused", ErrRefused, st.Rules, st.Refused))
 	}
 }
