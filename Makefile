@@ -9,7 +9,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
 FUZZTIME ?= 60s
 
-.PHONY: run test check lint build bench fuzz race cross stock clean setup
+.PHONY: run test check lint build bench fuzz race small cross stock clean setup
 
 run: build
 	@PORT=$(PORT) sh deploy/run.sh bin/coredns
@@ -40,6 +40,9 @@ fuzz: # every target for FUZZTIME, one after the other
 	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
 	  done; done
+
+small: # routers have 32 bits
+	GOARCH=386 CGO_ENABLED=0 $(GO) test ./plugin/...
 
 cross: # both programs for every system they are made for
 	@for t in $(TARGETS); do echo $$t; \

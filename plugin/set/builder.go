@@ -12,7 +12,7 @@ import (
 )
 
 // ErrFull says that a Builder holds 4 GiB of names, the most a Set can index.
-var ErrFull = errors.New("set is full: more than 4 GiB of names")
+var ErrFull = errors.New("set is full: 4 GiB of names")
 
 // Builder collects rules and makes a Set of them. The zero value is ready to
 // use. It is not safe for concurrent use.
@@ -39,7 +39,7 @@ func (b *Builder) Add(r rule.Rule) {
 	if r.Name == "" || r.Trigger&rule.Subtree == 0 {
 		return
 	}
-	if len(b.arena) > math.MaxUint32-len(r.Name) {
+	if uint64(len(b.arena)+len(r.Name)) > math.MaxUint32 {
 		b.full = ErrFull
 		return
 	}
