@@ -18,6 +18,7 @@ import (
 	"github.com/coredns/coredns/plugin/test"
 	"github.com/miekg/dns"
 
+	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
 )
 
@@ -310,6 +311,35 @@ func TestFeedSwap(t *testing.T) {
 	}
 	if reply, _ := ask(t, n, new(dns.Msg).SetQuestion("two.example.", dns.TypeA)); reply.Rcode != dns.RcodeNameError {
 		t.Errorf("Listed, but answered with %v", reply)
+	}
+}
+
+// TestShared: what two directives name is loaded once, and stays until the last
+// of them has stopped.
+func TestShared(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "list.txt")
+	if err := os.WriteFile(file, []byte("one.example\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a, b := handler(t, "list "+file), handler(t, "list "+file+" name other reason blocked")
+	if a.sources.lists[0].Refresher != b.sources.lists[0].Refresher {
+		t.Error("The same list was loaded twice")
+	}
+	held := func() (n int) {
+		lists.Each(func(key string, _ *feed.Refresher[feed.List]) {
+			if strings.HasPrefix(key, file) {
+				n++
+			}
+		})
+		return n
+	}
+	a.stop()
+	if held() != 1 {
+		t.Error("The list was let go while one directive still uses it")
+	}
+	b.stop()
+	if held() != 0 {
+		t.Error("The list is held although nobody uses it")
 	}
 }
 
