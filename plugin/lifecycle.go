@@ -91,20 +91,17 @@ func (n *NoNudify) start() error {
 	n.sources = s
 	running.add(n)
 	for _, f := range feeds {
-		share := lists.Acquire(f.Key, f.Refresher)
-		s.lists = append(s.lists, share)
-		s.unwatch = append(s.unwatch, share.Watch(n.rebuild))
+		s.lists = append(s.lists, lists.Acquire(f.Key, f.Refresher))
 	}
 	for _, f := range n.config.PrefixFiles() {
-		share := prefixes.Acquire(f.Path, f.Refresher)
-		s.prefixes = append(s.prefixes, share)
-		s.unwatch = append(s.unwatch, share.Watch(n.rebuild))
+		s.prefixes = append(s.prefixes, prefixes.Acquire(f.Path, f.Refresher))
 	}
 	if err := s.load(); err != nil {
 		n.stop()
 		return err
 	}
-	n.rebuild()
+	s.watch(n.rebuild)
+	n.rebuild() // also takes what has come between load and watch
 	registered.add(s)
 	return nil
 }
@@ -118,15 +115,28 @@ func (n *NoNudify) stop() {
 	}
 }
 
+// watch has f called whenever one of the sources brings something new.
+func (s *sources) watch(f func()) {
+	for _, l := range s.lists {
+		s.unwatch = append(s.unwatch, l.Watch(f))
+	}
+	for _, p := range s.prefixes {
+		s.unwatch = append(s.unwatch, p.Watch(f))
+	}
+}
+
 // load waits until every source has been read once, by this handler or by
 // another that shares it.
 func (s *sources) load() error {
 	for i, l := range s.lists {
+		before := l.Value()
 		edition, err := directive.First(context.Background(), l.Refresher)
 		if err != nil {
 			return err
 		}
-		report(s.feeds[i].List, edition)
+		if edition != before { // not loaded for another directive already
+			report(s.feeds[i].Config.File, edition)
+		}
 	}
 	for _, p := range s.prefixes {
 		if _, err := directive.First(context.Background(), p.Refresher); err != nil {
@@ -142,15 +152,11 @@ func (n *NoNudify) rebuild() {
 	defer n.mu.Unlock()
 	editions := make([]*feed.List, len(n.sources.lists))
 	for i, l := range n.sources.lists {
-		if editions[i] = l.Value(); editions[i] == nil {
-			return // start will call again
-		}
+		editions[i] = l.Value()
 	}
 	held := make([]*[]netip.Prefix, len(n.sources.prefixes))
 	for i, p := range n.sources.prefixes {
-		if held[i] = p.Value(); held[i] == nil {
-			return
-		}
+		held[i] = p.Value()
 	}
 	p, err := n.sources.policy(n.config, editions, held)
 	if err != nil {

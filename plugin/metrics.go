@@ -10,7 +10,6 @@ import (
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/metrics"
-	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -40,8 +39,8 @@ type verdictCounters struct {
 	known atomic.Pointer[map[verdictKey]prometheus.Counter]
 }
 
-func (c *verdictCounters) count(ctx context.Context, w dns.ResponseWriter, action string, reason policy.Reason) {
-	key := verdictKey{metrics.WithServer(ctx), metrics.WithView(ctx), action, transport(ctx, w), reason}
+func (c *verdictCounters) count(ctx context.Context, transport, action string, reason policy.Reason) {
+	key := verdictKey{metrics.WithServer(ctx), metrics.WithView(ctx), action, transport, reason}
 	known := c.known.Load()
 	if known != nil {
 		if counter, ok := (*known)[key]; ok {
@@ -59,7 +58,8 @@ func (c *verdictCounters) count(ctx context.Context, w dns.ResponseWriter, actio
 }
 
 // counters are the filter counters of all lists, by the list's name. They live
-// as long as the process, as counters must.
+// as long as the process, as counters must, and there are as many as the
+// Corefile has ever named lists.
 var counters sync.Map
 
 // counterOf returns the filter counter of a list.

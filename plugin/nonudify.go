@@ -31,7 +31,6 @@ import (
 type NoNudify struct {
 	Next plugin.Handler
 
-	zones    plugin.Zones // empty: all that the server is asked for
 	config   *directive.Config
 	answerer *answer.Answerer
 	policy   atomic.Pointer[policy.Policy] // nil until all lists are loaded
@@ -66,16 +65,12 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 	if len(r.Question) != 1 || r.Question[0].Qclass != dns.ClassINET || r.Opcode != dns.OpcodeQuery {
 		return false
 	}
-	qname := r.Question[0].Name
-	if len(n.zones) > 0 && n.zones.Matches(strings.ToLower(qname)) == "" {
-		return false
-	}
 	p := n.policy.Load()
 	if p == nil {
-		write(w, n.answerer.NotReady(newRequest(ctx, w, r)))
+		write(w, n.answerer.NotReady(newRequest(w, r, transport(ctx, w))))
 		return true
 	}
-	v := p.Decide(qname, client(w))
+	v := p.Decide(r.Question[0].Name, client(w))
 	if v.Action == rule.None {
 		return false
 	}
@@ -87,11 +82,12 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 func (n *NoNudify) act(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, v policy.Verdict) bool {
 	action := n.action(v)
 	describe(ctx, action, v)
-	n.verdicts.count(ctx, w, action, v.Reason)
+	way := transport(ctx, w)
+	n.verdicts.count(ctx, way, action, v.Reason)
 	if !v.Blocked() || n.config.Shadow {
 		return false
 	}
-	write(w, n.answerer.Reply(newRequest(ctx, w, r), v))
+	write(w, n.answerer.Reply(newRequest(w, r, way), v))
 	return true
 }
 
@@ -123,10 +119,10 @@ func describe(ctx context.Context, action string, v policy.Verdict) {
 func write(w dns.ResponseWriter, m *dns.Msg) { _ = w.WriteMsg(m) }
 
 // newRequest collects what the reply depends on.
-func newRequest(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) answer.Request {
+func newRequest(w dns.ResponseWriter, r *dns.Msg, transport string) answer.Request {
 	state := request.Request{W: w, Req: r}
-	t := transport(ctx, w)
-	req := answer.Request{Msg: r, Size: state.Size(), UDP: t == "udp", Encrypted: t != "udp" && t != "tcp"}
+	plain := transport == "udp" || transport == "tcp"
+	req := answer.Request{Msg: r, Size: state.Size(), UDP: transport == "udp", Encrypted: !plain}
 	if t := r.IsTsig(); t != nil { // the reply will be signed with the same key
 		req.Reserve = dns.Len(t)
 	}

@@ -222,12 +222,22 @@ func TestSetup(t *testing.T) {
 // nothing is allocated for them, whatever the letter case and the client.
 func TestMissAllocations(t *testing.T) {
 	n := handler(t, "list builtin\nblock badsite.example\nclients 10.0.0.0/8\nallow fine.example")
+	zoned, err := parse(caddy.NewTestController("dns", "nonudify good.example example.org"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := zoned.start(); err != nil {
+		t.Fatal(err)
+	}
+	defer zoned.stop()
 	done := plugin.HandlerFunc(func(context.Context, dns.ResponseWriter, *dns.Msg) (int, error) { return 0, nil })
 	m := new(dns.Msg).SetQuestion("wWw.Good.Example.", dns.TypeA)
 	w := &addrWriter{addr: &net.UDPAddr{IP: net.IPv4(10, 1, 2, 3).To4()}}
 	ctx := t.Context()
-	if got := testing.AllocsPerRun(1000, func() { n.intercept(ctx, w, m) }); got != 0 {
-		t.Errorf("%v allocations in our part of a query that passes", got)
+	for _, h := range []*NoNudify{n, zoned} {
+		if got := testing.AllocsPerRun(1000, func() { h.intercept(ctx, w, m) }); got != 0 {
+			t.Errorf("%v allocations in our part of a query that passes", got)
+		}
 	}
 	n.Next = done
 	chain := testing.AllocsPerRun(1000, func() { n.ServeDNS(ctx, w, m) })

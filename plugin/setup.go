@@ -51,5 +51,5 @@ func newHandler(config *directive.Config) (*NoNudify, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &NoNudify{zones: config.Zones, config: config, answerer: a}, nil
+	return &NoNudify{config: config, answerer: a}, nil
 }

@@ -27,11 +27,7 @@ import (
 
 // binary builds the resolver once.
 var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "nonudify")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "coredns")
+	path := filepath.Join(scratch, "coredns")
 	out, err := build(path).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -314,7 +310,7 @@ func denied(conn *dns.Conn, m *dns.Msg) error {
 	return proper(reply, m)
 }
 
-// TestReload changes the Corefile under load, by SIGUSR1 and for the reload
+// TestReload changes the Corefile between queries, by SIGUSR1 and for the reload
 // plugin to find: no query may be lost, and the new Corefile must come into
 // force. Not both in one process: the signal ends the plugin's watching
 // (coredns/coredns#6263).

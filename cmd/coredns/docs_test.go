@@ -28,10 +28,7 @@ var corefileBlock = regexp.MustCompile("(?ms)^(?:```|~~~) ?corefile\n(.*?)^(?:``
 // corefile.example, with files in the place of those they name.
 func TestEveryCorefileStarts(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "list"), []byte("badsite.example\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	scratch := func(corefile string) string {
+	runnable := func(corefile string) string {
 		corefile = regexp.MustCompile(`/etc/coredns/[\w.-]+`).ReplaceAllStringFunc(corefile, func(path string) string {
 			name := filepath.Join(dir, filepath.Base(path))
 			text := "badsite.example\n"
@@ -67,7 +64,7 @@ func TestEveryCorefileStarts(t *testing.T) {
 		t.Errorf("Only %d Corefiles found", len(corefiles))
 	}
 	for name, corefile := range corefiles {
-		t.Run(filepath.Base(name), func(t *testing.T) { stop(start(t, scratch(corefile))) })
+		t.Run(filepath.Base(name), func(t *testing.T) { stop(start(t, runnable(corefile))) })
 	}
 }
 

@@ -17,13 +17,22 @@ import (
 	"github.com/miekg/dns"
 )
 
+// scratch is a folder for all tests.
+var scratch string
+
 func TestMain(m *testing.M) {
 	clog.Discard()
 	dnsserver.Quiet = true
 	if err := dnsserver.SetDirectives(directives); err != nil {
 		panic(err)
 	}
-	os.Exit(m.Run())
+	var err error
+	if scratch, err = os.MkdirTemp("", "nonudify"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(scratch)
+	os.Exit(code)
 }
 
 // start serves a Corefile in this process. The caller stops it.

@@ -63,6 +63,10 @@ type entry struct {
 	ID string `json:"id"`
 }
 
+// Code returns the INFO-CODE of the extended error that explains a block of the
+// given reason (RFC 8914 §4.16-4.18).
+func Code(r policy.Reason) uint16 { return codes[r] }
+
 // explain encodes what the configuration says about every reason.
 func explain(c Config) (out [policy.Reasons]explanation, err error) {
 	full, err := validated(c)

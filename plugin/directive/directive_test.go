@@ -100,7 +100,7 @@ func TestParse(t *testing.T) {
 		{"reason blocked", Config{Reason: policy.Blocked}},
 		{"reason censored", Config{Reason: policy.Censored}},
 
-		{"contact mailto:help@school.example tel:+15550100\ncontact mailto:b@school.example", Config{Answer: answer.Config{Contacts: []string{"mailto:help@school.example", "tel:+15550100", "mailto:b@school.example"}}}},
+		{"contact mailto:help@school.example tel:+15550100\ncontact mailto:b@school.example", Config{Answer: answer.Config{Contacts: []string{"mailto:help@school.example", "tel:+15550100", "mailto:b@school.example"}, Mbox: "help.school.example."}}},
 		{`organization "Example School"`, Config{Answer: answer.Config{Organization: "Example School"}}},
 		{`justification de "Von der Schule gesperrt."`, Config{Answer: answer.Config{Justifications: just("de", "Von der Schule gesperrt.")}}},
 		{"reason censored\nincident lumen 12345678\nincident other 9", Config{Reason: policy.Censored, Answer: answer.Config{Incidents: []answer.Incident{{Database: "lumen", ID: "12345678"}, {Database: "other", ID: "9"}}}}},
@@ -274,5 +274,20 @@ func TestParseRoot(t *testing.T) {
 	const want = "/srv/dns/a.txt /srv/b.txt /abs/c.txt builtin /srv/dns/ok.txt /srv/dns/own/bad.txt /srv/dns/pupils /srv/dns/staff /abs/guests"
 	if strings.Join(got, " ") != want {
 		t.Errorf("Paths are %q, want %q", got, want)
+	}
+}
+
+func TestMailbox(t *testing.T) {
+	for contacts, want := range map[string]string{
+		"mailto:dns@isp.example":                                  "dns.isp.example.",
+		"MAILTO:First.Last@ISP.example?subject=x":                 `first\.last.isp.example.`,
+		"tel:+15550100 mailto:dns@isp.example mailto:b@x.example": "dns.isp.example.",
+		"tel:+15550100":            "",
+		"mailto:a%20b@isp.example": "",
+		"mailto:a@" + strings.Repeat("long.", 30) + "example": "",
+	} {
+		if got := mailbox(strings.Fields(contacts)); got != want {
+			t.Errorf("mailbox(%s) = %q, want %q", contacts, got, want)
+		}
 	}
 }

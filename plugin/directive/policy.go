@@ -1,18 +1,17 @@
 package directive
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/netip"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/nonudify/nonudify/plugin/builtin"
+	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/feed"
-	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/set"
@@ -85,7 +84,7 @@ type PrefixFile struct {
 // Refresher returns a new refresher of the file.
 func (f PrefixFile) Refresher() *feed.Refresher[[]netip.Prefix] {
 	return feed.NewRefresher(f.Opener, func(r io.Reader, _ time.Time) (*[]netip.Prefix, error) {
-		prefixes, err := policy.ReadPrefixes(r, f.Path)
+		prefixes, err := readPrefixes(r, f.Path)
 		return &prefixes, err
 	})
 }
@@ -107,6 +106,9 @@ type Counters func(list string) *policy.Counter
 // hold, in the order of Feeds.
 func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters Counters) (*policy.Policy, error) {
 	p := policy.Config{Clients: clients}
+	if err := c.zones(&p); err != nil {
+		return nil, err
+	}
 	if err := c.ownRules(&p); err != nil {
 		return nil, err
 	}
@@ -129,6 +131,19 @@ func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters
 		p.Allow = append(p.Allow, e.Set)
 	}
 	return policy.New(p), nil
+}
+
+// zones enters the zones, if there are any.
+func (c *Config) zones(p *policy.Config) (err error) {
+	if len(c.Zones) == 0 {
+		return nil
+	}
+	rules := make([]rule.Rule, len(c.Zones))
+	for i, z := range c.Zones {
+		rules[i] = rule.Rule{Name: dnsname.Name(strings.TrimSuffix(z, ".")), Trigger: rule.Subtree, Action: rule.Block}
+	}
+	p.Zones, err = setOf(rules)
+	return err
 }
 
 // ownRules enters the names that stand in the directive itself.
@@ -215,31 +230,4 @@ func First[T any](ctx context.Context, r *feed.Refresher[T]) (*T, error) {
 		return v, nil
 	}
 	return nil, err
-}
-
-// Guard returns the guard with the protected names that are compiled in.
-var Guard = sync.OnceValues(func() (*policy.Guard, error) {
-	help, err := protected("help.txt", builtin.Help(), rule.Subtree)
-	if err != nil {
-		return nil, err
-	}
-	shared, err := protected("shared.txt", builtin.Shared(), rule.Exact)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range shared { // the same front door by its other name
-		r.Name = "www." + r.Name
-		shared = append(shared, r)
-	}
-	return policy.NewGuard(append(help, shared...))
-})
-
-// protected reads one list of protected names.
-func protected(file string, text []byte, trigger rule.Trigger) ([]rule.Rule, error) {
-	s := list.NewScanner(bytes.NewReader(text), list.Config{File: file, Format: list.Domains})
-	var rules []rule.Rule
-	for s.Scan() {
-		rules = append(rules, rule.Rule{Name: s.Rule().Name, Trigger: trigger})
-	}
-	return rules, s.Err()
 }

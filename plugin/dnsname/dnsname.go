@@ -29,14 +29,14 @@ type Name string
 
 // Errors that Parse returns, to be tested with errors.Is.
 var (
-	ErrEmpty    = errors.New("empty name")
-	ErrTooLong  = errors.New("name is longer than 253 characters")
-	ErrLabel    = errors.New("label is empty or longer than 63 characters")
-	ErrByte     = errors.New("character that a domain name in a list cannot hold")
-	ErrEscape   = errors.New("bad escape")
-	ErrAddress  = errors.New("is an address, not a name")
-	ErrIDN      = errors.New("not a valid internationalised name")
-	ErrNotIDNRT = errors.New("internationalised name does not survive the round trip to its A-label form")
+	ErrEmpty     = errors.New("empty name")
+	ErrTooLong   = errors.New("name is longer than 253 characters")
+	ErrLabel     = errors.New("label is empty or longer than 63 characters")
+	ErrByte      = errors.New("character that a domain name in a list cannot hold")
+	ErrEscape    = errors.New("bad escape")
+	ErrAddress   = errors.New("is an address, not a name")
+	ErrIDN       = errors.New("not a valid internationalised name")
+	ErrRoundTrip = errors.New("internationalised name does not survive the round trip to its A-label form")
 )
 
 // Parse returns the canonical form of a name as a person or a list writes it:

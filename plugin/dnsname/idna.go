@@ -34,7 +34,7 @@ func toASCII(s string) (string, error) {
 		return "", fmt.Errorf("%w: %w", ErrIDN, err)
 	}
 	if back, err := profile.ToASCII(u); err != nil || back != a {
-		return "", ErrNotIDNRT
+		return "", ErrRoundTrip
 	}
 	return a, nil
 }

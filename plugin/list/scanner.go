@@ -41,6 +41,7 @@ type Scanner struct {
 	in     lines
 	parser parser
 	header headerReader
+	recent recent
 	stats  Stats
 	done   bool
 	err    error
@@ -198,6 +199,7 @@ func (s *Scanner) read(ln line) {
 		s.parser.lost(s, body)
 		s.refuse(ErrNUL, text)
 	default:
+		s.recent.keep(s.in.n, text) // the parser may read on
 		s.parser.line(s, text)
 	}
 }

@@ -23,6 +23,7 @@ type Config struct {
 	Lists   []List     // in order: of several that block, the first is named
 	Allow   []*set.Set // exceptions that beat every list, at any depth
 	Clients *Clients   // whom the policy is for; nil: everybody
+	Zones   *set.Set   // what the policy is for, as rules that block; nil: every name
 }
 
 // Policy is an immutable set of decisions, safe for concurrent use. The zero
@@ -46,6 +47,9 @@ func New(c Config) *Policy { return &Policy{c} }
 func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
 	var k set.Key
 	k.Reset(qname)
+	if p.config.Zones != nil && p.config.Zones.Match(&k).Labels == 0 {
+		return Verdict{}
+	}
 	excepted := Verdict{}
 	for i := range p.config.Lists {
 		l := &p.config.Lists[i]

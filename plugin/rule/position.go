@@ -2,8 +2,7 @@ package rule
 
 import "fmt"
 
-// LineError says that one line of a file was refused, and why. The rest of the
-// file is used.
+// LineError says that one line of a file was refused, and why.
 type LineError struct {
 	File string // as the configuration names it
 	Line int    // counted from 1

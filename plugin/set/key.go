@@ -76,11 +76,11 @@ func reverse(buf *[dnsname.MaxLen]byte, text []byte) []byte {
 
 // The same byte in all eight places of a word.
 const (
-	ones       = 0x0101010101010101
-	highBits   = 0x80 * ones
-	lowBits    = 0x7f * ones
-	dots       = '.' * ones
-	backslashs = '\\' * ones
+	ones        = 0x0101010101010101
+	highBits    = 0x80 * ones
+	lowBits     = 0x7f * ones
+	dots        = '.' * ones
+	backslashes = '\\' * ones
 )
 
 // index hashes the suffixes of the name that fills the first size bytes of
@@ -95,7 +95,7 @@ func index[T string | []byte](k *Key, text T, size int) bool {
 	left := size // bytes not yet hashed
 	for ; left >= 8; left -= 8 {
 		w := lower(load(text, left-8))
-		if zeros(w^backslashs) != 0 {
+		if zeros(w^backslashes) != 0 {
 			return false
 		}
 		k.cut(h, w, size-left)
@@ -104,7 +104,7 @@ func index[T string | []byte](k *Key, text T, size int) bool {
 	w := uint64(0)
 	if left > 0 {
 		w = lower(loadFirst(text, left, size))
-		if zeros(w^backslashs) != 0 {
+		if zeros(w^backslashes) != 0 {
 			return false
 		}
 		k.cut(h, w, size-left)

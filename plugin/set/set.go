@@ -38,7 +38,7 @@ type Match struct {
 }
 
 // Match returns the longest rule that means the name, an exception before a
-// block of the same length (DESIGN: precedence inside one list). Exceptions
+// block of the same length. Exceptions
 // count only where a rule blocks: a name without a blocking rule gets the zero
 // Match, but for Proofs and Absent. It does not allocate.
 func (s *Set) Match(k *Key) Match {

@@ -55,11 +55,13 @@ type File struct {
 // place, renamed over or is reached by a link that now points elsewhere. The
 // error for a file that cannot be opened is of package os.
 func (f File) Open(_ context.Context, have Version) (Body, error) {
+	// Most rounds end here, without opening the file, and a pipe is not waited
+	// for.
 	info, err := os.Stat(f.Path)
 	if err != nil {
 		return Body{}, err
 	}
-	if err := f.regular(info); err != nil { // seen to before opening it: a pipe would wait for its writer
+	if _, err := f.version(info, have); err != nil {
 		return Body{}, err
 	}
 	file, err := os.Open(f.Path)
@@ -78,14 +80,20 @@ func (f File) body(file *os.File, have Version) (Body, error) {
 	if err != nil {
 		return Body{}, err
 	}
+	v, err := f.version(info, have)
+	return Body{ReadCloser: file, Version: v, Modified: info.ModTime()}, err
+}
+
+// version returns the version of a file, or why it is not to be read.
+func (f File) version(info os.FileInfo, have Version) (Version, error) {
 	if err := f.regular(info); err != nil {
-		return Body{}, err
+		return "", err
 	}
 	v := Version(fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size()))
 	if age := time.Since(info.ModTime()); v == have || have != "" && 0 <= age && age < f.Settle {
-		return Body{}, ErrNotModified
+		return "", ErrNotModified
 	}
-	return Body{ReadCloser: file, Version: v, Modified: info.ModTime()}, nil
+	return v, nil
 }
 
 // regular refuses directories, pipes and devices.

@@ -1,0 +1,70 @@
+package directive
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// parsePrefix reads a prefix in CIDR form or a single address; IPv4 mapped
+// into IPv6 becomes IPv4.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if !strings.Contains(s, "/") {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return netip.Prefix{}, fmt.Errorf("%q is not an address or a prefix", s)
+		}
+		a = a.Unmap().WithZone("")
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is not an address or a prefix", s)
+	}
+	if a := p.Addr(); a.Is4In6() {
+		if p.Bits() < 96 {
+			return netip.Prefix{}, fmt.Errorf("%q holds more than the IPv4 addresses", s)
+		}
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
+	return p.Masked(), nil
+}
+
+// maxPrefixes bounds a file of prefixes.
+const maxPrefixes = 1 << 20
+
+// maxPrefixLine bounds a line of such a file, comment included.
+const maxPrefixLine = 4096
+
+// readPrefixes reads prefixes and addresses, one a line, with comments after
+// "#". Unlike a list of names it must be right as a whole: with a line left
+// out, the filter would be off for somebody without anybody knowing. The error
+// is a rule.LineError.
+func readPrefixes(r io.Reader, file string) ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, maxPrefixLine)
+	line := 0
+	for s.Scan() {
+		line++
+		text, _, _ := strings.Cut(strings.TrimPrefix(s.Text(), "\ufeff"), "#")
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		p, err := parsePrefix(text)
+		if err != nil {
+			return nil, &rule.LineError{File: file, Line: line, Err: err}
+		}
+		if prefixes = append(prefixes, p); len(prefixes) > maxPrefixes {
+			return nil, &rule.LineError{File: file, Line: line, Err: fmt.Errorf("more than %d prefixes", maxPrefixes)}
+		}
+	}
+	if err := s.Err(); err != nil {
+		return nil, &rule.LineError{File: file, Line: line + 1, Err: err}
+	}
+	return prefixes, nil
+}

@@ -1,0 +1,191 @@
+package directive
+
+import (
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"github.com/nonudify/nonudify/plugin/answer"
+	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// isFile reports whether an argument names a file, where it could be something
+// else.
+func isFile(arg string) bool { return strings.ContainsAny(arg, `/\`) }
+
+// fileEndings are of files that hold names. None is a top-level domain.
+var fileEndings = []string{".txt", ".list", ".hosts", ".conf", ".csv"}
+
+// one returns the only argument.
+func (p *parser) one(args []string) (string, error) {
+	if len(args) != 1 {
+		return "", p.ArgErr()
+	}
+	return args[0], nil
+}
+
+// text reads the only argument into what can read its own name.
+func (p *parser) text(args []string, into interface{ UnmarshalText([]byte) error }) error {
+	arg, err := p.one(args)
+	if err != nil {
+		return err
+	}
+	if err := into.UnmarshalText([]byte(arg)); err != nil {
+		return p.Errf("%v", err)
+	}
+	return nil
+}
+
+// check has the answer package judge the answer properties read so far, so
+// that an error names the line of the property at fault.
+func (p *parser) check(c answer.Config) error {
+	if _, err := answer.New(c); err != nil {
+		return p.Errf("%v", err)
+	}
+	return nil
+}
+
+func (p *parser) reason(args []string) error { return p.text(args, &p.config.Reason) }
+
+func (p *parser) sde(args []string) error { return p.text(args, &p.config.Answer.SDE) }
+
+func (p *parser) contact(args []string) error {
+	a := &p.config.Answer
+	a.Contacts = append(a.Contacts, args...)
+	return p.check(answer.Config{Contacts: a.Contacts})
+}
+
+func (p *parser) organization(args []string) (err error) {
+	p.config.Answer.Organization, err = p.one(args)
+	if err != nil {
+		return err
+	}
+	return p.check(answer.Config{Organization: args[0]})
+}
+
+func (p *parser) justification(args []string) error {
+	if len(args) != 2 {
+		return p.ArgErr()
+	}
+	a := &p.config.Answer
+	a.Justifications = append(a.Justifications, answer.Justification{Language: args[0], Text: args[1]})
+	return p.check(answer.Config{Justifications: a.Justifications})
+}
+
+func (p *parser) incident(args []string) error {
+	if len(args) != 2 {
+		return p.ArgErr()
+	}
+	a := &p.config.Answer
+	a.Incidents = append(a.Incidents, answer.Incident{Database: args[0], ID: args[1]})
+	return p.check(answer.Config{Incidents: a.Incidents})
+}
+
+func (p *parser) ttl(args []string) error {
+	arg, err := p.one(args)
+	if err != nil {
+		return err
+	}
+	if p.config.Answer.TTL, err = time.ParseDuration(arg); err != nil {
+		return p.Errf("bad ttl '%s': want a duration such as 60s or 5m", arg)
+	}
+	if p.config.Answer.TTL == 0 {
+		return p.Errf("bad ttl '%s': a denial must be cached for a second at least", arg)
+	}
+	return p.check(answer.Config{TTL: p.config.Answer.TTL})
+}
+
+func (p *parser) language(args []string) error {
+	for _, arg := range args {
+		tag, err := language.Parse(arg)
+		if err != nil {
+			return p.Errf("'%s' is not a language tag", arg)
+		}
+		p.config.Languages = append(p.config.Languages, tag)
+	}
+	return nil
+}
+
+func (p *parser) action(args []string) error {
+	name, rest := args[0], args[1:]
+	if name == "shadow" {
+		p.config.Shadow = true
+	} else if err := p.config.Answer.Action.UnmarshalText([]byte(name)); err != nil {
+		return p.Errf("unknown action '%s': want nxdomain, nodata, sinkhole or shadow", name)
+	}
+	for _, arg := range rest {
+		a, err := netip.ParseAddr(arg)
+		if err != nil {
+			return p.Errf("'%s' is not an address", arg)
+		}
+		p.config.Answer.Addresses = append(p.config.Answer.Addresses, a)
+	}
+	return p.check(answer.Config{Action: p.config.Answer.Action, Addresses: p.config.Answer.Addresses})
+}
+
+func (p *parser) clients(args []string) error { return p.prefixes(&p.config.Clients, args) }
+
+func (p *parser) except(args []string) error { return p.prefixes(&p.config.Except, args) }
+
+func (p *parser) prefixes(into *Prefixes, args []string) error {
+	for _, arg := range args {
+		prefix, err := parsePrefix(arg)
+		switch {
+		case err == nil:
+			into.Literal = append(into.Literal, prefix)
+		case isFile(arg) && !startsWithAddress(arg):
+			into.Files = append(into.Files, p.path(arg))
+		default:
+			return p.Errf("%v; a file needs a slash, as in ./%s", err, arg)
+		}
+	}
+	return nil
+}
+
+// startsWithAddress reports whether an argument is an address up to its first
+// slash: a prefix that went wrong, such as 192.0.2.0/33, and no file.
+func startsWithAddress(arg string) bool {
+	text, _, _ := strings.Cut(arg, "/")
+	_, err := netip.ParseAddr(text)
+	return err == nil
+}
+
+func (p *parser) allow(args []string) error { return p.names(&p.config.Allow, rule.Pass, args) }
+
+func (p *parser) block(args []string) error { return p.names(&p.config.Block, rule.Block, args) }
+
+func (p *parser) names(into *Names, action rule.Action, args []string) error {
+	for _, arg := range args {
+		if isFile(arg) {
+			into.Files = append(into.Files, p.path(arg))
+			continue
+		}
+		if slices.Contains(fileEndings, filepath.Ext(arg)) {
+			return p.Errf("'%s' looks like a file: write ./%s", arg, arg)
+		}
+		name, err := dnsname.Parse(arg)
+		if err != nil {
+			return p.Errf("'%s': %v", arg, err)
+		}
+		r := rule.Rule{Name: name, Trigger: rule.Subtree, Action: action}
+		if err := p.permit(r); err != nil {
+			return p.Errf("'%s': %v", arg, err)
+		}
+		into.Rules = append(into.Rules, r)
+	}
+	return nil
+}
+
+// permit asks the guard.
+func (p *parser) permit(r rule.Rule) error {
+	guard, err := Guard()
+	if err != nil {
+		return err
+	}
+	return guard.Check(r)
+}
