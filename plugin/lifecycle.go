@@ -150,15 +150,7 @@ func (s *sources) load() error {
 func (n *NoNudify) rebuild() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	editions := make([]*feed.List, len(n.sources.lists))
-	for i, l := range n.sources.lists {
-		editions[i] = l.Value()
-	}
-	held := make([]*[]netip.Prefix, len(n.sources.prefixes))
-	for i, p := range n.sources.prefixes {
-		held[i] = p.Value()
-	}
-	p, err := n.sources.policy(n.config, editions, held)
+	p, err := n.sources.policy(n.config)
 	if err != nil {
 		log.Errorf("Keeping the last good policy: %v", err)
 		return
@@ -168,7 +160,8 @@ func (n *NoNudify) rebuild() {
 
 // policy makes the policy of what is held. Of many prefixes the clients take
 // long to make, so they are kept until another file of prefixes is held.
-func (s *sources) policy(c *directive.Config, editions []*feed.List, held []*[]netip.Prefix) (*policy.Policy, error) {
+func (s *sources) policy(c *directive.Config) (*policy.Policy, error) {
+	held := values(s.prefixes)
 	if s.clients == nil || !slices.Equal(held, s.clientsOf) {
 		clients, err := c.ClientsOf(held)
 		if err != nil {
@@ -176,7 +169,16 @@ func (s *sources) policy(c *directive.Config, editions []*feed.List, held []*[]n
 		}
 		s.clients, s.clientsOf = clients, held
 	}
-	return c.Policy(editions, s.clients, counterOf)
+	return c.Policy(values(s.lists), s.clients, counterOf)
+}
+
+// values returns what is loaded now.
+func values[T any](shares []feed.Share[T]) []*T {
+	vs := make([]*T, len(shares))
+	for i, s := range shares {
+		vs[i] = s.Value()
+	}
+	return vs
 }
 
 // maxLogged is the number of refused lines of a list that are logged.

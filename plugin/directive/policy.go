@@ -51,7 +51,7 @@ func (c *Config) Feeds() ([]Feed, error) {
 	for _, l := range c.Lists {
 		f := Feed{List: l.Name, Opener: source.File{Path: l.Source, Settle: settle}}
 		if l.Source == builtin.Name {
-			f.Opener = source.Bytes{Name: builtin.Name, Data: builtin.List()}
+			f.Opener = source.Bytes{Data: builtin.List()}
 		}
 		f.Config = feed.Config{File: l.Source, Format: l.Format, Check: guard}
 		feeds = append(feeds, f)

@@ -27,10 +27,7 @@ type Body struct {
 }
 
 // Bytes is a source that never changes: data compiled into the program.
-type Bytes struct {
-	Name string
-	Data []byte
-}
+type Bytes struct{ Data []byte }
 
 // Open returns the data to a caller that does not have them yet.
 func (b Bytes) Open(_ context.Context, have Version) (Body, error) {

@@ -186,7 +186,7 @@ func TestFileErrors(t *testing.T) {
 }
 
 func TestBytes(t *testing.T) {
-	b := Bytes{Name: "builtin", Data: []byte("one.example\n")}
+	b := Bytes{Data: []byte("one.example\n")}
 	text, v := open(t, b, "")
 	if text != "one.example\n" {
 		t.Errorf("Read %q", text)
