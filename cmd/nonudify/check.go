@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
-	"fmt"
 	"net/netip"
 	"os"
 	"strconv"
@@ -22,7 +22,7 @@ import (
 
 var check = verb{
 	name:  "check",
-	args:  "[-conf COREFILE [-client ADDRESS]] [-list FILE]... [-allow NAME|FILE]... [-type TYPE] [-json] NAME...",
+	args:  "[-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...",
 	short: "tell whether names are blocked, by which line of which list, and what a client would be told",
 	long: `check judges names as the resolver would: by the built-in list with its default
 settings, by the lists given, or by every server block of a Corefile that has a
@@ -77,7 +77,7 @@ func recordType(s string) (uint16, error) {
 			return uint16(n), nil
 		}
 	}
-	return 0, fmt.Errorf("no type of record is called that")
+	return 0, errors.New("no type of record is called that")
 }
 
 // exclude refuses flags that say nothing together.
@@ -192,7 +192,7 @@ func (c *checkFlags) servers(e *env) ([]server, error) {
 	if len(config.Lists) == 0 {
 		config.Lists = []directive.List{{Name: builtin.Name, Source: builtin.Name}}
 	}
-	var own []ownRule
+	var own []foundRule
 	for _, arg := range c.allow {
 		if strings.ContainsAny(arg, `/\`) {
 			config.Allow.Files = append(config.Allow.Files, arg)
@@ -204,7 +204,7 @@ func (c *checkFlags) servers(e *env) ([]server, error) {
 		}
 		r := rule.Rule{Name: name, Trigger: rule.Subtree, Action: rule.Pass}
 		config.Allow.Rules = append(config.Allow.Rules, r)
-		own = append(own, ownRule{place{List: policy.AllowList, Rule: r.Name, Trigger: r.Trigger, Action: r.Action, File: "-allow"}})
+		own = append(own, foundRule{List: policy.AllowList, Rule: r.Name, Trigger: r.Trigger, Action: r.Action, File: "-allow"})
 	}
 	return []server{{config: config, own: own}}, nil
 }

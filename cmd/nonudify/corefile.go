@@ -23,13 +23,10 @@ const maxCorefile = 8 << 20
 // server is a server block with a nonudify directive, or what the command line
 // says in the place of one.
 type server struct {
-	block
+	serverBlock
 	config *directive.Config
-	own    []ownRule // the names that stand in the directive itself
+	own    []foundRule // the names that stand in the directive itself
 }
-
-// ownRule is a rule of an allow or block property.
-type ownRule struct{ place }
 
 // readCorefile returns the server blocks of a Corefile that have a nonudify
 // directive.
@@ -45,9 +42,9 @@ func readCorefile(e *env, path string) ([]server, error) {
 	if err != nil {
 		return nil, err
 	}
-	blocks := make([]block, len(parsed))
+	blocks := make([]serverBlock, len(parsed))
 	for i, b := range parsed {
-		blocks[i] = newBlock(b)
+		blocks[i] = newServerBlock(b)
 	}
 	var servers []server
 	for i, b := range parsed {
@@ -59,7 +56,7 @@ func readCorefile(e *env, path string) ([]server, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.block = blocks[i]
+		s.serverBlock = blocks[i]
 		s.rivals = blocks
 		servers = append(servers, s)
 	}
@@ -112,33 +109,33 @@ func newServer(path string, tokens []caddyfile.Token, root string) (s server, er
 
 // ownRules finds the lines of the names to allow and to block, for which the
 // parsed directive has no place. Tokens that were not imported carry no file.
-func ownRules(path string, tokens []caddyfile.Token) []ownRule {
-	var rules []ownRule
+func ownRules(path string, tokens []caddyfile.Token) []foundRule {
+	var rules []foundRule
 	property := ""
 	for i, t := range tokens {
 		if i == 0 || tokens[i-1].Line != t.Line || tokens[i-1].File != t.File {
 			property = t.Text
 			continue
 		}
-		p := place{Trigger: rule.Subtree, File: cmp.Or(t.File, path), Line: t.Line}
+		r := foundRule{Trigger: rule.Subtree, File: cmp.Or(t.File, path), Line: t.Line}
 		switch property {
 		case "allow":
-			p.List, p.Action = policy.AllowList, rule.Pass
+			r.List, r.Action = policy.AllowList, rule.Pass
 		case "block":
-			p.List, p.Action = directive.BlockList, rule.Block
+			r.List, r.Action = directive.BlockList, rule.Block
 		default:
 			continue
 		}
 		if name, err := dnsname.Parse(t.Text); err == nil {
-			p.Rule = name
-			rules = append(rules, ownRule{p})
+			r.Rule = name
+			rules = append(rules, r)
 		}
 	}
 	return rules
 }
 
 // label returns the block's keys as they stand in the Corefile.
-func (b block) label() string {
+func (b serverBlock) label() string {
 	var names []string
 	for _, k := range b.keys {
 		names = append(names, k.text)

@@ -1,7 +1,7 @@
 // Command nonudify reads lists of "nudify" names as the resolver does, and says
 // what comes of it. It asks nothing of the network.
 //
-//	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
+//	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
 //	nonudify lint [-format FORMAT] [-max N] [-json] FILE...
 //	nonudify help [VERB]
 //	nonudify version
@@ -30,7 +30,8 @@
 //	    error       EDE 17 Filtered: This site is blocked by a filter that was chosen for this connection.
 //
 // Without -conf and -list the built-in list is asked, with the default
-// settings; -list builtin names it beside others. With -conf, every server block
+// settings; -list builtin names it beside others. -format is that of the files
+// given with -list, where it is not to be found out. With -conf, every server block
 // of the Corefile that has a nonudify directive judges. Imports, snippets and
 // environment variables are resolved as the server does it, and relative paths
 // are taken from the block's root or else from the working directory.
@@ -80,8 +81,9 @@
 // resolver refuses, at most -max of them for each file, and then a summary: the
 // format that was found, the header, how many rules, comments and refused
 // entries there are, and the memory that the list takes in a server. "duplicates"
-// counts rules that say nothing new, "covered" the names that would be blocked
-// without their lines, because a name above them is; neither is a fault.
+// counts rules beyond what each name needs, which is one, or two in a policy zone
+// that means a name and what is below it; "covered" counts the names that would be
+// blocked without their lines, because a name above them is. Neither is a fault.
 //
 // The exit code is 1 when a file would be refused as a whole, when any line is,
 // or when the header contradicts the file: it has expired, or counts other
@@ -97,7 +99,7 @@
 //	comments    lines without an entry; 0 in a file that is not taken
 //	refused     lines or entries; reasons counts them by reason
 //	lines       the refused ones: line, reason; more is the number of those left out
-//	duplicates  and covered, as above
+//	duplicates  and covered, as above; 0 in a file that is not taken
 //	memory      in bytes; 0 in a file that is not taken
 //	findings    contradictions, in words
 //	notes       what could be better, in words

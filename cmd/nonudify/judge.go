@@ -37,7 +37,7 @@ type judge struct {
 	server
 	policy   *policy.Policy
 	answerer *answer.Answerer
-	shelves  [][]place // by source, in the order of the policy
+	rules    [][]foundRule // by source, in the order of the policy
 	client   netip.Addr
 	qtype    uint16
 }
@@ -51,23 +51,16 @@ type judgement struct {
 	Verdict string       `json:"verdict"`
 	Why     string       `json:"why,omitempty"`
 	Instead string       `json:"instead,omitempty"`
-	Match   *place       `json:"match,omitempty"`
+	Match   *foundRule   `json:"match,omitempty"`
 	Serial  uint32       `json:"serial,omitempty"`
 	Reason  string       `json:"reason,omitempty"`
-	Also    []place      `json:"also,omitempty"`
-	Refused []place      `json:"refused,omitempty"`
+	Also    []foundRule  `json:"also,omitempty"`
+	Refused []foundRule  `json:"refused,omitempty"`
 	Clients *audience    `json:"clients,omitempty"`
 	Shadow  bool         `json:"shadow,omitempty"`
 	Answer  *reply       `json:"answer,omitempty"`
 
 	code uint16 // the extended error of the reason
-}
-
-// codes are the extended errors of the reasons (RFC 8914 §4.16-4.18).
-var codes = map[policy.Reason]uint16{
-	policy.Filtered: dns.ExtendedErrorCodeFiltered,
-	policy.Blocked:  dns.ExtendedErrorCodeBlocked,
-	policy.Censored: dns.ExtendedErrorCodeCensored,
 }
 
 // audience is whom a policy is for.
@@ -102,7 +95,7 @@ func (j *judge) judge(name dnsname.Name) judgement {
 		out.Match = j.match(name, v)
 	}
 	if v.Blocked() {
-		out.Reason, out.code = v.Reason.String(), codes[v.Reason]
+		out.Reason, out.code = v.Reason.String(), answer.Code(v.Reason)
 	}
 	out.Also, out.Refused = j.others(name, out.Match)
 	switch asked, instead := j.reaches(name); {
@@ -132,32 +125,32 @@ func (j *judge) reaches(name dnsname.Name) (ok bool, instead string) {
 	return len(zones) == 0 || slices.ContainsFunc(zones, func(z string) bool { return parseKey(z).holds(name) }), ""
 }
 
-// match returns the rule that decided. Without its file and line if the list
-// has changed since it was loaded.
-func (j *judge) match(name dnsname.Name, v policy.Verdict) *place {
+// match returns the rule that decided, without a file and line if it is not
+// known where it stands.
+func (j *judge) match(name dnsname.Name, v policy.Verdict) *foundRule {
 	matched := dnsname.Name(v.Matched(string(name)))
-	for _, places := range j.shelves {
-		for _, p := range places {
-			if p.Refused == "" && p.List == v.List && p.Action == v.Action && p.Rule == matched && p.means(name) {
-				p.Trigger = v.Trigger
-				return &p
+	for _, rules := range j.rules {
+		for _, r := range rules {
+			if r.Refused == "" && r.List == v.List && r.Action == v.Action && r.Rule == matched && r.means(name) {
+				r.Trigger = v.Trigger
+				return &r
 			}
 		}
 	}
-	return &place{List: v.List, Action: v.Action, Trigger: v.Trigger, Rule: matched}
+	return &foundRule{List: v.List, Action: v.Action, Trigger: v.Trigger, Rule: matched}
 }
 
 // others returns the rules of all other sources, and those that were refused.
-func (j *judge) others(name dnsname.Name, match *place) (also, refused []place) {
-	for _, places := range j.shelves {
-		var best *place
-		for i, p := range places {
+func (j *judge) others(name dnsname.Name, match *foundRule) (also, refused []foundRule) {
+	for _, rules := range j.rules {
+		var best *foundRule
+		for i, r := range rules {
 			switch {
-			case !p.means(name):
-			case p.Refused != "":
-				refused = append(refused, p)
-			case best == nil || p.beats(*best):
-				best = &places[i]
+			case !r.means(name):
+			case r.Refused != "":
+				refused = append(refused, r)
+			case best == nil || r.beats(*best):
+				best = &rules[i]
 			}
 		}
 		if best != nil && (match == nil || best.List != match.List || best.File != match.File) {
@@ -167,13 +160,13 @@ func (j *judge) others(name dnsname.Name, match *place) (also, refused []place) 
 	return also, refused
 }
 
-// beats reports whether p decides where both mean a name: the longer one does,
+// beats reports whether f decides where both mean a name: the longer one does,
 // and of two of the same length the exception.
-func (p place) beats(other place) bool {
-	if len(p.Rule) != len(other.Rule) {
-		return len(p.Rule) > len(other.Rule)
+func (f foundRule) beats(other foundRule) bool {
+	if len(f.Rule) != len(other.Rule) {
+		return len(f.Rule) > len(other.Rule)
 	}
-	return p.Action == rule.Pass && other.Action == rule.Block
+	return f.Action == rule.Pass && other.Action == rule.Block
 }
 
 // audience returns whom the policy is for, nil for everybody.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
@@ -37,11 +36,11 @@ func (v judgement) print(w io.Writer) {
 		field(w, "error", "%s", v.Answer.explanation())
 	}
 	v.Clients.print(w)
-	for _, p := range v.Also {
-		field(w, "also", "%s", p.summary())
+	for _, r := range v.Also {
+		field(w, "also", "%s", r.summary())
 	}
-	for _, p := range v.Refused {
-		field(w, "refused", "%s: %s", p.summary(), p.Refused)
+	for _, r := range v.Refused {
+		field(w, "refused", "%s: %s", r.summary(), r.Refused)
 	}
 }
 
@@ -82,22 +81,22 @@ func (v judgement) listed() string {
 }
 
 // position returns "file:line", as far as it is known.
-func (p place) position() string {
-	if p.Line == 0 {
-		return p.File
+func (f foundRule) position() string {
+	if f.Line == 0 {
+		return f.File
 	}
-	return fmt.Sprintf("%s:%d", p.File, p.Line)
+	return fmt.Sprintf("%s:%d", f.File, f.Line)
 }
 
-// summary is a place in one line.
-func (p place) summary() string {
-	where := p.position()
+// summary is a rule with its position in one line.
+func (f foundRule) summary() string {
+	where := f.position()
 	if where == "" {
-		where = "list " + p.List
-	} else if where != p.List && !strings.HasPrefix(where, p.List+":") {
-		where += " (" + p.List + ")"
+		where = "list " + f.List
+	} else if where != f.List && !strings.HasPrefix(where, f.List+":") {
+		where += " (" + f.List + ")"
 	}
-	return fmt.Sprintf("%s %v %v %s", where, p.Action, p.Trigger, p.Rule)
+	return fmt.Sprintf("%s %v %v %s", where, f.Action, f.Trigger, f.Rule)
 }
 
 // summary is the reply in one line.
@@ -147,22 +146,6 @@ func some(words []string) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
-}
-
-// commentOf returns the comment behind the rule of a line, made fit to be
-// printed. Where one begins is package list's decision, format by format.
-func commentOf(line string, format list.Format) string {
-	comment := ""
-	switch format {
-	case list.RPZ:
-		_, comment, _ = strings.Cut(line, ";")
-	case list.Hosts:
-		_, comment, _ = strings.Cut(line, "#")
-	default:
-		line = strings.ReplaceAll(line, "\t", " ")
-		_, comment, _ = strings.Cut(line, " #")
-	}
-	return printable(strings.TrimSpace(comment))
 }
 
 // printable drops what could make a terminal do something.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,13 +13,8 @@ import (
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
-	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/source"
 )
-
-// headSize is the part of a file that decides what it is, in bytes: as much as
-// package list looks at.
-const headSize = 64 << 10
 
 var lint = verb{
 	name:  "lint",
@@ -115,106 +108,11 @@ func (c lintFlags) read(e *env, name string, r io.Reader, modified time.Time) (*
 	if !c.json {
 		rep.lines = e.stdout
 	}
-	seen := &census{Checker: guard}
-	f := &failing{Reader: r}
-	in := bufio.NewReaderSize(f, headSize)
-	rep.look(in, c.format)
-	l, err := feed.Load(in, modified, feed.Config{File: name, Format: c.format, Check: seen, Refused: rep.refuse})
-	if f.err != nil {
-		return nil, fmt.Errorf("%s: %w", name, f.err)
+	l, err := feed.Load(r, modified, feed.Config{File: name, Format: c.format, Check: guard, Refused: rep.refuse, Seen: rep.see})
+	if errors.Is(err, feed.ErrRead) {
+		return nil, err
 	}
-	rep.fill(l, err, seen)
+	rep.fill(l, err)
 	rep.judge(e.now())
 	return rep, nil
-}
-
-// look finds out what the file is and says of itself, for the case that it is
-// refused as a whole.
-func (r *report) look(in *bufio.Reader, format list.Format) {
-	head, _ := in.Peek(headSize) // an error comes again when the file is read
-	s := list.NewScanner(bytes.NewReader(head), list.Config{Format: format})
-	s.Scan()
-	r.Header = newHeader(s.Header())
-	r.Format = s.Format()
-	if err := s.Err(); errors.Is(err, list.ErrHTML) || errors.Is(err, list.ErrBinary) {
-		r.Format = list.Auto
-	}
-}
-
-// failing remembers that its reader failed: the file was not read to its end.
-type failing struct {
-	io.Reader
-	err error
-}
-
-func (f *failing) Read(p []byte) (int, error) {
-	n, err := f.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		f.err = err
-	}
-	return n, err
-}
-
-// census counts the rules that pass by on their way into the set.
-type census struct {
-	feed.Checker
-	names          map[nameOf]rule.Trigger
-	blocks, passes int
-	duplicates     int
-}
-
-// nameOf is a name with what is done with it.
-type nameOf struct {
-	name   string
-	action rule.Action
-}
-
-// Check asks the guard, and counts the rule if it may be used.
-func (c *census) Check(r rule.Rule) error {
-	if err := c.Checker.Check(r); err != nil {
-		return err
-	}
-	if r.Action == rule.Pass {
-		c.passes++
-	} else {
-		c.blocks++
-	}
-	if c.names == nil {
-		c.names = map[nameOf]rule.Trigger{}
-	}
-	k := nameOf{string(r.Name), r.Action}
-	before := c.names[k]
-	if before|r.Trigger == before {
-		c.duplicates++
-	}
-	c.names[k] = before | r.Trigger
-	return nil
-}
-
-// covered returns the number of blocked names that the list would block
-// without their own lines: by a rule for a name above them.
-func (c *census) covered() int {
-	n := 0
-	for k := range c.names {
-		if k.action == rule.Block && c.above(k.name) == rule.Block {
-			n++
-		}
-	}
-	return n
-}
-
-// above returns what the nearest rule above a name does with it.
-func (c *census) above(name string) rule.Action {
-	for {
-		_, parent, ok := strings.Cut(name, ".")
-		if !ok {
-			return rule.None
-		}
-		for _, a := range []rule.Action{rule.Pass, rule.Block} {
-			if c.names[nameOf{parent, a}]&rule.Below != 0 {
-				return a
-			}
-		}
-		name = parent
-	}
 }

@@ -30,7 +30,7 @@ type report struct {
 	Reasons    []reason    `json:"reasons,omitempty"`
 	Lines      []badLine   `json:"lines,omitempty"`
 	More       int         `json:"more,omitempty"` // refused lines that are not shown
-	Duplicates int         `json:"duplicates"`
+	Duplicates int         `json:"duplicates"`     // as the next two, only of a file that is taken
 	Covered    int         `json:"covered"`
 	Memory     int         `json:"memory"` // of its set in the server, in bytes
 	Findings   []string    `json:"findings,omitempty"`
@@ -38,7 +38,7 @@ type report struct {
 
 	max   int
 	lines io.Writer // where refused lines go at once; nil: into Lines
-	names int       // distinct names
+	names int       // distinct names, of a file that is taken
 }
 
 // header is list.Header in JSON.
@@ -106,21 +106,35 @@ func sentinel(err error) error {
 	return err
 }
 
+// see counts a rule that may be used.
+func (r *report) see(seen rule.Rule, _ int, _ func() string, refused error) {
+	switch {
+	case refused != nil: // refuse is told of it
+		return
+	case seen.Action == rule.Pass:
+		r.Passes++
+	default:
+		r.Blocks++
+	}
+	r.Rules++
+}
+
 // fill enters what loading the file has shown.
-func (r *report) fill(l *feed.List, err error, seen *census) {
-	r.Blocks, r.Passes, r.Duplicates, r.Covered = seen.blocks, seen.passes, seen.duplicates, seen.covered()
-	r.Rules = seen.blocks + seen.passes
-	r.names = len(seen.names)
+func (r *report) fill(l *feed.List, err error) {
 	slices.SortStableFunc(r.Reasons, func(a, b reason) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
 	})
+	r.Header, r.Format = newHeader(l.Header), l.Format
+	if errors.Is(err, list.ErrHTML) || errors.Is(err, list.ErrBinary) {
+		r.Format = list.Auto // whatever it was taken for
+	}
 	if err != nil {
 		r.Error = err.Error()
 		return
 	}
 	r.Taken = true
-	r.Header, r.Format = newHeader(l.Header), l.Format
 	r.Comments, r.Memory = l.Stats.Comments, l.Set.Bytes()
+	r.names, r.Duplicates, r.Covered = l.Set.Len(), duplicates(l), covered(l.Set)
 }
 
 // judge compares the header with the content.
@@ -128,7 +142,7 @@ func (r *report) judge(now time.Time) {
 	if h := r.Header; !h.Expires.IsZero() && now.After(h.Expires) {
 		r.Findings = append(r.Findings, fmt.Sprintf("expired on %s", h.Expires.Format(time.RFC3339)))
 	}
-	if n := r.Header.Entries; n != 0 && !r.explains(n) {
+	if n := r.Header.Entries; r.Taken && n != 0 && !r.explains(n) {
 		r.Findings = append(r.Findings, fmt.Sprintf("the header counts %d entries, the file holds %d", n, r.Rules+r.Refused))
 	}
 	if r.Taken && r.Header.Serial == 0 {
@@ -166,11 +180,9 @@ func (r *report) print(w io.Writer) {
 	for _, x := range r.Reasons {
 		field(w, "", "%d × %s", x.Count, x.Text)
 	}
-	if r.Rules > 0 {
+	if r.Taken {
 		field(w, "duplicates", "%d", r.Duplicates)
 		field(w, "covered", "%d by a name above them", r.Covered)
-	}
-	if r.Taken {
 		field(w, "memory", "%s", size(int64(r.Memory)))
 	}
 	for _, f := range r.Findings {

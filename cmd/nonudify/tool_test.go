@@ -16,6 +16,7 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/builtin"
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
@@ -80,6 +81,27 @@ func TestBuiltin(t *testing.T) {
 	}
 }
 
+// TestUsage has every flag in the line of usage, and that line in the manual.
+func TestUsage(t *testing.T) {
+	manual, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range verbs {
+		_, stdout, _ := tool(t, nil, "help", v.name)
+		line, rest, _ := strings.Cut(stdout, "\n")
+		_, flags, ok := strings.Cut(rest, "\nflags:\n")
+		if !ok || !strings.Contains(string(manual), "//	nonudify "+v.name+" "+v.args+"\n") {
+			t.Errorf("%s: flags %v, or a line of usage that the manual does not have", v.name, ok)
+		}
+		for f := range strings.Lines(flags) {
+			if title, _, _ := strings.Cut(strings.TrimSpace(f), "  "); !strings.Contains(line, "["+title) {
+				t.Errorf("%s: no %s in %q", v.name, title, line)
+			}
+		}
+	}
+}
+
 // TestImports keeps the server out of the tool.
 func TestImports(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
@@ -116,7 +138,7 @@ func (broken) Write([]byte) (int, error) { return 0, errBroken }
 func TestUnreadable(t *testing.T) {
 	in := io.MultiReader(strings.NewReader("badsite.example\n"), iotest.ErrReader(errBroken))
 	code, stdout, stderr := tool(t, in, "lint", "-")
-	if code != wrong || stdout != "" || stderr != "nonudify: stdin: broken pipe\n" {
+	if code != wrong || stdout != "" || stderr != "nonudify: stdin: could not be read to its end: broken pipe\n" {
 		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 }
@@ -153,74 +175,52 @@ func TestExplains(t *testing.T) {
 	}
 }
 
-func TestCensus(t *testing.T) {
-	c := &census{Checker: new(policy.Guard)}
-	for _, r := range []rule.Rule{
-		{Name: "a.example", Trigger: rule.Exact, Action: rule.Block},
-		{Name: "a.example", Trigger: rule.Below, Action: rule.Block},   // adds to the former
-		{Name: "a.example", Trigger: rule.Subtree, Action: rule.Block}, // says the same again
-		{Name: "x.a.example", Trigger: rule.Exact, Action: rule.Block}, // covered
-		{Name: "p.a.example", Trigger: rule.Subtree, Action: rule.Pass},
-		{Name: "y.p.a.example", Trigger: rule.Exact, Action: rule.Block}, // below an exception: not covered
-		{Name: "b.example", Trigger: rule.Exact, Action: rule.Block},
-		{Name: "x.b.example", Trigger: rule.Exact, Action: rule.Block}, // below an exact rule: not covered
+// TestCounts tells rules that say the same again from those that add to others,
+// and names that are covered from those that only look so.
+func TestCounts(t *testing.T) {
+	for _, c := range []struct {
+		test                string
+		format              list.Format
+		text                string
+		duplicates, covered int
+	}{
+		{"none", list.Domains, "a.example\nb.example\n", 0, 0},
+		{"twice, and three times", list.Domains, "a.example\nb.example\na.example\nA.example\nb.example\n", 3, 0},
+		{"names on a line", list.Hosts, "0.0.0.0 a.example a.example\n", 1, 0},
+		{"covered", list.Domains, "a.example\nx.a.example\ny.x.a.example\nxa.example\n", 0, 2},
+		{"below an exact rule", list.Adblock, "|a.example^\n||x.a.example^\n", 0, 0},
+		{"only what is below", list.Adblock, "||*.a.example^\n||x.a.example^\n", 0, 1},
+		{"an exception", list.Adblock, "||a.example^\n@@||p.a.example^\n||y.p.a.example^\n||x.a.example^\n", 0, 1},
+		{"an exception of the same name", list.Adblock, "||a.example^\n@@||a.example^\n||x.a.example^\n", 0, 0},
+		{"an exception is no block", list.Adblock, "@@||a.example^\n||x.a.example^\n@@||x.a.example^\n", 0, 0},
+		{"more of the same name", list.Adblock, "|a.example^\n||a.example^\n", 1, 0},
+		{"two halves", list.RPZ, "a.example CNAME .\n*.a.example CNAME .\nb.example CNAME .\n", 0, 0},
+		{"two halves twice", list.RPZ, "a.example CNAME .\n*.a.example CNAME .\na.example CNAME .\n", 1, 0},
 	} {
-		if err := c.Check(r); err != nil {
+		l, err := feed.Load(strings.NewReader(c.text), time.Time{}, feed.Config{Format: c.format})
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if c.Check(rule.Rule{Name: "example", Trigger: rule.Exact, Action: rule.Block}) == nil {
-		t.Error("a single label was let in")
-	}
-	if c.blocks != 7 || c.passes != 1 || c.duplicates != 1 || c.covered() != 1 {
-		t.Errorf("%d blocks, %d passes, %d duplicates, %d covered", c.blocks, c.passes, c.duplicates, c.covered())
-	}
-}
-
-func TestReadLines(t *testing.T) {
-	long := strings.Repeat("x", 200<<10)
-	text := "one\n" + long + "\nthree\nfour"
-	want := map[int]string{2: "", 3: "", 4: "", 9: ""}
-	if err := readLines(strings.NewReader(text), want); err != nil {
-		t.Fatal(err)
-	}
-	if want[2] != long[:list.MaxLine] || want[3] != "three\n" || want[4] != "four" || want[9] != "" {
-		t.Errorf("line 2 has %d bytes, 3 is %q, 4 is %q", len(want[2]), want[3], want[4])
-	}
-	if err := readLines(iotest.ErrReader(errBroken), map[int]string{1: ""}); !errors.Is(err, errBroken) {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestCommentOf(t *testing.T) {
-	for _, c := range []struct {
-		line   string
-		format list.Format
-		want   string
-	}{
-		{"badsite.example", list.Domains, ""},
-		{"badsite.example # since=2026 # and more\n", list.Domains, "since=2026 # and more"},
-		{"badsite.example\t# since=2026\r\n", list.Wildcard, "since=2026"},
-		{"badsite.example#none", list.Domains, ""},
-		{"0.0.0.0 badsite.example#here", list.Hosts, "here"},
-		{"badsite.example CNAME . ; here # too", list.RPZ, "here # too"},
-		{"address=/badsite.example/#", list.Dnsmasq, ""},
-		{"badsite.example # \x1b[31mred\x00 \xffb\u00fccher\u202e", list.Domains, "[31mred bücher"},
-	} {
-		if got := commentOf(c.line, c.format); got != c.want {
-			t.Errorf("%q: got %q, want %q", c.line, got, c.want)
+		if got, above := duplicates(l), covered(l.Set); got != c.duplicates || above != c.covered {
+			t.Errorf("%s: %d duplicates, %d covered", c.test, got, above)
 		}
 	}
 }
 
-// TestMatchLost has a list change between being loaded and being searched: the
-// verdict stands, without a line.
+func TestPrintable(t *testing.T) {
+	if got := printable("\x1b[31mred\x00 \xffb\u00fccher\u202e"); got != "[31mred bücher" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestMatchLost has a verdict by a rule that stands nowhere: it is shown without
+// a line.
 func TestMatchLost(t *testing.T) {
 	j := &judge{}
 	got := j.match("www.badsite.example", policy.Verdict{
 		Action: rule.Block, Trigger: rule.Subtree, Labels: 2, List: "demo",
 	})
-	want := place{List: "demo", Action: rule.Block, Trigger: rule.Subtree, Rule: "badsite.example"}
+	want := foundRule{List: "demo", Action: rule.Block, Trigger: rule.Subtree, Rule: "badsite.example"}
 	if *got != want {
 		t.Errorf("got %+v", got)
 	}

@@ -11,9 +11,18 @@ import (
 	"github.com/nonudify/nonudify/plugin/set"
 )
 
-// ErrEmpty says that a list holds no rule. Other errors about a list as a whole
-// are those of package list.
-var ErrEmpty = errors.New("holds no rule")
+// Errors about a list as a whole, to be tested with errors.Is; the others are
+// those of package list. ErrRead is about the source and not about what it
+// holds: the list was not read to its end.
+var (
+	ErrEmpty    = errors.New("holds no rule")
+	ErrTooLarge = errors.New("is too large")
+	ErrRead     = errors.New("could not be read to its end")
+)
+
+// DefaultMaxBytes is the size up to which a list is read unless its Config says
+// another, in bytes: some 20 million names.
+const DefaultMaxBytes = 512 << 20
 
 // maxReported is the number of refused lines that a List keeps for a report.
 const maxReported = 20
@@ -33,8 +42,15 @@ type Config struct {
 	Action rule.Action
 	// Empty says that a list without a rule is fine.
 	Empty bool
+	// MaxBytes is the size above which a list is refused as a whole, in bytes;
+	// 0 means DefaultMaxBytes.
+	MaxBytes int64
 	// Refused is told of every line that is refused; may be nil.
 	Refused func(*rule.LineError)
+	// Seen is told of every rule that is read, as it is used, with its line and,
+	// if Check refuses it, why; may be nil. comment is list.Scanner's Comment, to
+	// be called before Seen returns.
+	Seen func(r rule.Rule, line int, comment func() string, refused error)
 }
 
 // List is one loaded edition of a list. It is immutable.
@@ -51,42 +67,45 @@ type List struct {
 	Took     time.Duration
 }
 
-// Load reads a list. Refused lines are counted and the rest is used; a list
-// that is refused as a whole returns an error that names its file.
+// Load reads a list. Refused lines are counted and the rest is used. The error
+// of a list that is refused as a whole names its file; beside it comes what was
+// found out, a List whose Set is nil. With ErrRead the List is nil.
 func Load(r io.Reader, modified time.Time, c Config) (*List, error) {
 	l := &List{File: c.File, Modified: modified, Loaded: time.Now()}
-	if err := l.read(r, c); err != nil {
+	err := l.read(r, c)
+	if errors.Is(err, ErrRead) {
 		return nil, err
 	}
 	l.Serial = serial(l.Header.Serial, modified)
 	l.Took = time.Since(l.Loaded)
-	return l, nil
+	return l, err
 }
 
 func (l *List) read(r io.Reader, c Config) error {
-	s := list.NewScanner(r, list.Config{File: c.File, Format: c.Format, Refused: func(e *rule.LineError) { l.refuse(e, c) }})
+	s := list.NewScanner(newInput(r, c.MaxBytes), list.Config{
+		File: c.File, Format: c.Format, Refused: func(e *rule.LineError) { l.refuse(e, c) },
+	})
 	var b set.Builder
 	guarded := 0
+	comment := s.Comment
 	for s.Scan() {
-		rule := s.Rule()
-		if c.Action != 0 {
-			rule.Action = c.Action
+		used, err := c.use(s.Rule())
+		if c.Seen != nil {
+			c.Seen(used, s.Line(), comment, err)
 		}
-		if c.Check != nil {
-			if err := c.Check.Check(rule); err != nil {
-				guarded++
-				l.refuse(lineError(c.File, s.Line(), fmt.Errorf("%s: %w", rule.Name, err)), c)
-				continue
-			}
+		if err != nil {
+			guarded++
+			l.refuse(&rule.LineError{File: c.File, Line: s.Line(), Err: fmt.Errorf("%s: %w", used.Name, err)}, c)
+			continue
 		}
-		b.Add(rule)
-	}
-	if err := s.Err(); err != nil {
-		return err
+		b.Add(used)
 	}
 	l.Header, l.Format, l.Stats = s.Header(), s.Format(), s.Stats()
 	l.Stats.Rules -= guarded
 	l.Stats.Refused += guarded
+	if err := s.Err(); err != nil {
+		return err
+	}
 	if err := l.judge(c); err != nil {
 		return err
 	}
@@ -95,8 +114,15 @@ func (l *List) read(r io.Reader, c Config) error {
 	return err
 }
 
-func lineError(file string, line int, err error) *rule.LineError {
-	return &rule.LineError{File: file, Line: line, Err: err}
+// use returns a rule as the list is used, and why it must not be.
+func (c Config) use(r rule.Rule) (rule.Rule, error) {
+	if c.Action != rule.None {
+		r.Action = c.Action
+	}
+	if c.Check == nil {
+		return r, nil
+	}
+	return r, c.Check.Check(r)
 }
 
 // refuse keeps the first refused lines and passes all of them on.
@@ -128,4 +154,33 @@ func serial(header uint32, modified time.Time) uint32 {
 		return header
 	}
 	return uint32(modified.Unix())
+}
+
+// input is the bytes of a list. It fails with ErrTooLarge behind the last byte
+// that may be there, and marks the errors of its reader with ErrRead.
+type input struct {
+	io.Reader
+	limit, left int64
+}
+
+func newInput(r io.Reader, limit int64) *input {
+	if limit <= 0 {
+		limit = DefaultMaxBytes
+	}
+	return &input{r, limit, limit}
+}
+
+func (in *input) Read(p []byte) (int, error) {
+	if int64(len(p)) > in.left {
+		p = p[:in.left+1] // one more byte tells that there are too many
+	}
+	n, err := in.Reader.Read(p)
+	in.left -= int64(n)
+	switch {
+	case in.left < 0:
+		return max(n-1, 0), fmt.Errorf("%w: more than %d bytes", ErrTooLarge, in.limit)
+	case err != nil && err != io.EOF:
+		return n, fmt.Errorf("%w: %w", ErrRead, err)
+	}
+	return n, err
 }

@@ -3,6 +3,7 @@ package feed
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -102,13 +103,104 @@ func TestLoadRefuses(t *testing.T) {
 	for _, tt := range tests {
 		tt.config.File = "l.txt"
 		l, err := Load(strings.NewReader(tt.text), time.Time{}, tt.config)
-		if l != nil || !errors.Is(err, tt.want) || !strings.HasPrefix(fmt.Sprint(err), "l.txt: ") || tt.text2 != "" && err.Error() != tt.text2 {
-			t.Errorf("%s: %v, %v, want %v %q", tt.name, l, err, tt.want, tt.text2)
+		if !errors.Is(err, tt.want) || !strings.HasPrefix(fmt.Sprint(err), "l.txt: ") || tt.text2 != "" && err.Error() != tt.text2 {
+			t.Errorf("%s: %v, want %v %q", tt.name, err, tt.want, tt.text2)
+		}
+		if l == nil || l.Set != nil || l.File != "l.txt" || errors.Is(err, ErrRead) {
+			t.Errorf("%s: %+v, %v", tt.name, l, err)
 		}
 	}
+}
+
+// TestLoadRefusedAbout: of a list that is refused it is known why, and what it
+// says of itself.
+func TestLoadRefusedAbout(t *testing.T) {
+	text := "# Title: x   # Serial: 7\n0.0.0.0 com\n0.0.0.0 net\n"
+	l, err := Load(strings.NewReader(text), time.Time{}, Config{File: "l.txt", Check: new(policy.Guard)})
+	if !errors.Is(err, list.ErrRefused) {
+		t.Fatal(err)
+	}
+	if l.Header.Title != "x" || l.Serial != 7 || l.Format != list.Hosts || len(l.Refused) != 2 || l.Took <= 0 ||
+		l.Stats != (list.Stats{Lines: 3, Comments: 1, Refused: 2}) {
+		t.Errorf("%+v", l)
+	}
+}
+
+// TestLoadUnread: half of a list says nothing of the list.
+func TestLoadUnread(t *testing.T) {
 	broken := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(lines(3)))) // breaks at the second read
-	if l, err := Load(broken, time.Time{}, Config{File: "l.txt"}); l != nil || !errors.Is(err, iotest.ErrTimeout) {
-		t.Errorf("A reader that fails: %v, %v", l, err)
+	l, err := Load(broken, time.Time{}, Config{File: "l.txt"})
+	if l != nil || !errors.Is(err, ErrRead) || !errors.Is(err, iotest.ErrTimeout) || err.Error() != "l.txt: could not be read to its end: timeout" {
+		t.Errorf("%v, %v", l, err)
+	}
+}
+
+func TestLoadLimit(t *testing.T) {
+	text := lines(9000) // more than is read at once
+	limit := int64(len(text))
+	for _, r := range []func(io.Reader) io.Reader{
+		func(r io.Reader) io.Reader { return r }, iotest.OneByteReader, iotest.DataErrReader,
+	} {
+		c := Config{File: "l.txt", MaxBytes: limit}
+		if l, err := Load(r(strings.NewReader(text)), time.Time{}, c); err != nil || l.Stats.Rules != 9000 {
+			t.Errorf("At the limit: %v", err)
+		}
+		l, err := Load(r(strings.NewReader(text+"\n")), time.Time{}, c)
+		if want := fmt.Sprintf("l.txt: is too large: more than %d bytes", limit); !errors.Is(err, ErrTooLarge) || err.Error() != want {
+			t.Errorf("One byte over: %v, want %s", err, want)
+		}
+		if l == nil || l.Set != nil {
+			t.Errorf("One byte over: %+v", l)
+		}
+	}
+	small := Config{File: "l.txt", MaxBytes: 15} // less than the head by which a list is known
+	if l, err := Load(strings.NewReader("badsite.example"), time.Time{}, small); err != nil || l.Set.Len() != 1 {
+		t.Errorf("15 bytes: %v", err)
+	}
+	if _, err := Load(strings.NewReader("badsite2.example"), time.Time{}, small); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("16 bytes: %v", err)
+	}
+}
+
+// TestDefaultMaxBytes reads a list without an end.
+func TestDefaultMaxBytes(t *testing.T) {
+	in := newInput(new(endless), 0)
+	n, err := io.Copy(io.Discard, in)
+	if n != DefaultMaxBytes || !errors.Is(err, ErrTooLarge) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if n, err := in.Read(make([]byte, 8)); n != 0 || !errors.Is(err, ErrTooLarge) {
+		t.Errorf("After the end: %d bytes, %v", n, err)
+	}
+}
+
+type endless struct{}
+
+func (*endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// TestLoadSeen: each rule is told as it is used, with its line and comment.
+func TestLoadSeen(t *testing.T) {
+	tests := []struct {
+		name   string
+		config Config
+		want   []string
+	}{
+		{"guard", Config{Check: new(policy.Guard)}, []string{
+			"1 block subtree a.example (one) <nil>", "3 block subtree com () a top-level domain is never blocked", "5 block subtree a.example () <nil>",
+		}},
+		{"action", Config{Action: rule.Pass, Check: new(policy.Guard)}, []string{
+			"1 pass subtree a.example (one) <nil>", "3 pass subtree com () <nil>", "5 pass subtree a.example () <nil>",
+		}},
+	}
+	for _, tt := range tests {
+		var got []string
+		tt.config.Seen = func(r rule.Rule, line int, comment func() string, refused error) {
+			got = append(got, fmt.Sprintf("%d %v (%s) %v", line, r, comment(), refused))
+		}
+		_, err := Load(strings.NewReader("a.example # one\n# two\ncom\nno name\na.example\n"), time.Time{}, tt.config)
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, %v, want %q", tt.name, got, err, tt.want)
+		}
 	}
 }
 

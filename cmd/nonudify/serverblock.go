@@ -10,13 +10,13 @@ import (
 	"github.com/nonudify/nonudify/plugin/dnsname"
 )
 
-// block is a server block of a Corefile, as far as it says which queries come
+// serverBlock is a server block of a Corefile, as far as it says which queries come
 // to it. The zero value gets them all.
-type block struct {
+type serverBlock struct {
 	keys   []key
-	view   string  // the name of its view, "" without one
-	bind   string  // where it listens
-	rivals []block // all blocks of the Corefile
+	view   string        // the name of its view, "" without one
+	bind   string        // where it listens
+	rivals []serverBlock // all blocks of the Corefile
 }
 
 // key is one of the names that stand before a server block.
@@ -31,8 +31,8 @@ var ports = map[string]string{
 	"dns": "53", "tls": "853", "quic": "853", "grpc": "443", "https": "443", "https3": "443",
 }
 
-func newBlock(b caddyfile.ServerBlock) block {
-	out := block{bind: argsOf(b, "bind"), view: argsOf(b, "view")}
+func newServerBlock(b caddyfile.ServerBlock) serverBlock {
+	out := serverBlock{bind: argsOf(b, "bind"), view: argsOf(b, "view")}
 	out.view, _, _ = strings.Cut(out.view, " ") // what follows are expressions
 	for _, k := range b.Keys {
 		out.keys = append(out.keys, parseKey(k))
@@ -85,7 +85,7 @@ func (k key) holds(name dnsname.Name) bool {
 
 // asked reports whether queries for a name come to the block. If they do not,
 // instead is the block that gets them, as far as there is one.
-func (b block) asked(name dnsname.Name) (ok bool, instead string) {
+func (b serverBlock) asked(name dnsname.Name) (ok bool, instead string) {
 	for _, k := range b.keys {
 		if !k.holds(name) {
 			continue
@@ -100,7 +100,7 @@ func (b block) asked(name dnsname.Name) (ok bool, instead string) {
 // rival returns the label of a block that listens where b does, for a longer
 // zone that holds the name too. A block with a view is none: it takes some of
 // the queries only.
-func (b block) rival(k key, name dnsname.Name) string {
+func (b serverBlock) rival(k key, name dnsname.Name) string {
 	for _, r := range b.rivals {
 		if r.view != "" || r.bind != b.bind {
 			continue

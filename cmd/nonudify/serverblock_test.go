@@ -26,8 +26,8 @@ func TestParseKey(t *testing.T) {
 }
 
 func TestAsked(t *testing.T) {
-	blockOf := func(bind, view string, keys ...string) block {
-		b := block{bind: bind, view: view}
+	blockOf := func(bind, view string, keys ...string) serverBlock {
+		b := serverBlock{bind: bind, view: view}
 		for _, k := range keys {
 			b.keys = append(b.keys, parseKey(k))
 		}
@@ -36,23 +36,23 @@ func TestAsked(t *testing.T) {
 	all := blockOf("", "", ".")
 	for _, c := range []struct {
 		test    string
-		b       block
-		rivals  []block
+		b       serverBlock
+		rivals  []serverBlock
 		name    dnsname.Name
 		ok      bool
 		instead string
 	}{
-		{"no Corefile", block{}, nil, "badsite.example", true, ""},
-		{"everything", all, []block{all}, "badsite.example", true, ""},
+		{"no Corefile", serverBlock{}, nil, "badsite.example", true, ""},
+		{"everything", all, []serverBlock{all}, "badsite.example", true, ""},
 		{"inside", blockOf("", "", "example"), nil, "badsite.example", true, ""},
 		{"the zone itself", blockOf("", "", "badsite.example"), nil, "badsite.example", true, ""},
 		{"outside", blockOf("", "", "site.example"), nil, "badsite.example", false, ""},
-		{"a longer zone", all, []block{all, blockOf("", "", "example", "org")}, "badsite.example", false, "example org"},
-		{"at another port", all, []block{blockOf("", "", "example:54")}, "badsite.example", true, ""},
-		{"by another transport", all, []block{blockOf("", "", "tls://example:53")}, "badsite.example", true, ""},
-		{"at another address", all, []block{blockOf("127.0.0.2", "", "example")}, "badsite.example", true, ""},
-		{"in some view", all, []block{blockOf("", "pupils", "example")}, "badsite.example", true, ""},
-		{"by another key", blockOf("", "", ".", ".:54"), []block{blockOf("", "", "example")}, "badsite.example", true, ""},
+		{"a longer zone", all, []serverBlock{all, blockOf("", "", "example", "org")}, "badsite.example", false, "example org"},
+		{"at another port", all, []serverBlock{blockOf("", "", "example:54")}, "badsite.example", true, ""},
+		{"by another transport", all, []serverBlock{blockOf("", "", "tls://example:53")}, "badsite.example", true, ""},
+		{"at another address", all, []serverBlock{blockOf("127.0.0.2", "", "example")}, "badsite.example", true, ""},
+		{"in some view", all, []serverBlock{blockOf("", "pupils", "example")}, "badsite.example", true, ""},
+		{"by another key", blockOf("", "", ".", ".:54"), []serverBlock{blockOf("", "", "example")}, "badsite.example", true, ""},
 	} {
 		c.b.rivals = c.rivals
 		if ok, instead := c.b.asked(c.name); ok != c.ok || instead != c.instead {
