@@ -12,6 +12,11 @@ if ! grep -qs '^nameserver' /etc/resolv.conf; then
   echo "/etc/resolv.conf names no resolver to ask about names that are not blocked." >&2
   exit 1
 fi
+if [ "$port" = 53 ] && grep -qsE '^nameserver +(127\.0\.0\.1|::1)$' /etc/resolv.conf; then
+  echo "/etc/resolv.conf names this machine: what is not blocked would be asked of this server again and again." >&2
+  echo "Give the forward plugin in a Corefile of your own another resolver." >&2
+  exit 1
+fi
 mkdir -p build
 sed "s/^\.:1053 /.:$port /; s/^\( *bind\) .*/\1 $hosts/" corefile.example >build/Corefile
 echo "Serving DNS on $hosts, port $port. Ctrl-C ends it. In another terminal:"

@@ -2,13 +2,16 @@ package nonudify
 
 import (
 	"context"
-	"maps"
 	"net/netip"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/plugin"
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 
 	"github.com/nonudify/nonudify/plugin/directive"
@@ -33,10 +36,12 @@ var (
 		}
 		report(l.File, l)
 	}}
-	prefixes = feed.Pool[[]netip.Prefix]{Interval: pollInterval, Report: func(_ string, _ *[]netip.Prefix, err error) {
+	prefixes = feed.Pool[[]netip.Prefix]{Interval: pollInterval, Report: func(file string, p *[]netip.Prefix, err error) {
 		if err != nil {
 			log.Errorf("Keeping the last good prefixes: %v", err)
+			return
 		}
+		log.Infof("File %s: %d prefixes", file, len(*p))
 	}}
 )
 
@@ -47,6 +52,7 @@ type sources struct {
 	prefixes []feed.Share[[]netip.Prefix]
 	unwatch  []func()
 
+	once      sync.Once       // they are given back once
 	clients   *policy.Clients // made of clientsOf
 	clientsOf []*[]netip.Prefix
 }
@@ -65,17 +71,94 @@ func (s *sources) release() {
 	}
 }
 
+// instance stands for the CoreDNS instance that a handler was set up for. The
+// handlers of one instance share it; only the instance holds on to it.
+type instance struct{ _ *byte } // with a pointer: the smallest objects share their memory, and their end
+
+// instanceKey is where an instance keeps its own.
+type instanceKey struct{}
+
+func instanceOf(c *caddy.Controller) *instance {
+	if i, ok := c.Get(instanceKey{}).(*instance); ok {
+		return i
+	}
+	i := new(instance)
+	c.Set(instanceKey{}, i)
+	return i
+}
+
 // follow has the handler start and stop with its server.
 //
 // A reload starts the new instance before it stops the old one, and if that
-// fails, the new instance is dropped without another word: nobody calls its
-// shutdown. So whoever hears of a failed reload, or starts after one, stops
-// the handlers whose instance is no longer there.
+// fails, the new one is dropped without another word: nobody calls its
+// shutdown. Only the old one hears of it. So what starts in a reload is on
+// trial until the old instance is shut down; the old one stops it in the other
+// case. Where the old one has no handler to hear of it, a new instance that is
+// dropped takes its handlers with it when the garbage collector finds it.
 func (n *NoNudify) follow(c *caddy.Controller) {
-	c.Set(n, true) // how the handler's instance is known again
-	c.OnStartup(func() error { running.stopLost(); return n.start() })
-	c.OnRestartFailed(func() error { running.stopLost(); return nil })
-	c.OnShutdown(func() error { n.stop(); return nil })
+	i := instanceOf(c)
+	first := false
+	c.OnFirstStartup(func() error { first = true; return nil })
+	c.OnStartup(func() error {
+		if err := n.start(); err != nil {
+			return plugin.Error(directive.Name, err)
+		}
+		runtime.AddCleanup(i, (*NoNudify).stop, n)
+		if !first {
+			onTrial.add(i, n)
+		}
+		return nil
+	})
+	c.OnRestartFailed(func() error { onTrial.stopOthers(i); return nil })
+	c.OnShutdown(func() error { onTrial.acquit(); n.stop(); return nil })
+}
+
+// onTrial are the handlers of an instance that may yet be dropped.
+var onTrial trial
+
+// trial is a set of handlers by their instance.
+type trial struct {
+	mu  sync.Mutex
+	set map[*NoNudify]weak.Pointer[instance]
+}
+
+func (t *trial) add(i *instance, n *NoNudify) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.set == nil {
+		t.set = make(map[*NoNudify]weak.Pointer[instance])
+	}
+	t.set[n] = weak.Make(i)
+}
+
+// acquit lets them all stay.
+func (t *trial) acquit() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.set)
+}
+
+// stopOthers stops those of all instances but one: the one that tells that
+// another has failed.
+func (t *trial) stopOthers(i *instance) {
+	t.mu.Lock()
+	var lost []*NoNudify
+	for n, other := range t.set {
+		if other != weak.Make(i) {
+			lost = append(lost, n)
+		}
+	}
+	t.mu.Unlock()
+	for _, n := range lost {
+		n.stop()
+	}
+}
+
+// forget takes one out that has stopped.
+func (t *trial) forget(n *NoNudify) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.set, n)
 }
 
 // start takes hold of all lists and builds the first policy of them. It runs
@@ -89,12 +172,11 @@ func (n *NoNudify) start() error {
 	}
 	s := &sources{feeds: feeds}
 	n.sources = s
-	running.add(n)
 	for _, f := range feeds {
 		s.lists = append(s.lists, lists.Acquire(f.Key, f.Refresher))
 	}
 	for _, f := range n.config.PrefixFiles() {
-		s.prefixes = append(s.prefixes, prefixes.Acquire(f.Path, f.Refresher))
+		s.prefixes = append(s.prefixes, prefixes.Acquire(f.Key(), f.Refresher))
 	}
 	if err := s.load(); err != nil {
 		n.stop()
@@ -109,9 +191,12 @@ func (n *NoNudify) start() error {
 // stop gives everything back. The policy stays: queries that are still under
 // way are judged by it. Only the first call does anything.
 func (n *NoNudify) stop() {
-	if running.remove(n) {
-		registered.remove(n.sources)
-		n.sources.release()
+	if s := n.sources; s != nil {
+		s.once.Do(func() {
+			onTrial.forget(n)
+			registered.remove(s)
+			s.release()
+		})
 	}
 }
 
@@ -184,57 +269,18 @@ func values[T any](shares []feed.Share[T]) []*T {
 // maxLogged is the number of refused lines of a list that are logged.
 const maxLogged = 5
 
-// report logs what a list holds.
+// large is the number of rules from which on the memory that building a list
+// has taken is given back at once: ten times what stays would be missed on a
+// small router for minutes.
+const large = 100_000
+
+// report logs what a list that was just loaded holds.
 func report(name string, l *feed.List) {
 	log.Infof("List %s: %d rules, %d refused, format %v, serial %d", name, l.Stats.Rules, l.Stats.Refused, l.Format, l.Serial)
 	for _, e := range l.Refused[:min(len(l.Refused), maxLogged)] {
 		log.Warningf("List %s: refused %v", name, e)
 	}
-}
-
-// running are the handlers that hold sources.
-var running handlers
-
-// handlers is a set of handlers.
-type handlers struct {
-	mu  sync.Mutex
-	set map[*NoNudify]bool
-}
-
-func (h *handlers) add(n *NoNudify) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.set == nil {
-		h.set = make(map[*NoNudify]bool)
+	if l.Stats.Rules >= large {
+		debug.FreeOSMemory()
 	}
-	h.set[n] = true
-}
-
-// remove reports whether n was in the set.
-func (h *handlers) remove(n *NoNudify) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	was := h.set[n]
-	delete(h.set, n)
-	return was
-}
-
-// stopLost stops the handlers of instances that are no more.
-func (h *handlers) stopLost() {
-	h.mu.Lock()
-	lost := slices.DeleteFunc(slices.Collect(maps.Keys(h.set)), hasInstance)
-	h.mu.Unlock()
-	for _, n := range lost {
-		n.stop()
-	}
-}
-
-// hasInstance reports whether the instance that the handler was set up for
-// still exists.
-func hasInstance(n *NoNudify) bool {
-	return slices.ContainsFunc(caddy.Instances(), func(i *caddy.Instance) bool {
-		i.StorageMu.RLock()
-		defer i.StorageMu.RUnlock()
-		return i.Storage[n] != nil
-	})
 }

@@ -122,11 +122,7 @@ func write(w dns.ResponseWriter, m *dns.Msg) { _ = w.WriteMsg(m) }
 func newRequest(w dns.ResponseWriter, r *dns.Msg, transport string) answer.Request {
 	state := request.Request{W: w, Req: r}
 	plain := transport == "udp" || transport == "tcp"
-	req := answer.Request{Msg: r, Size: state.Size(), UDP: transport == "udp", Encrypted: !plain}
-	if t := r.IsTsig(); t != nil { // the reply will be signed with the same key
-		req.Reserve = dns.Len(t)
-	}
-	return req
+	return answer.Request{Msg: r, Size: state.Size(), UDP: transport == "udp", Encrypted: !plain}
 }
 
 // transport returns udp, tcp, tls, quic, https, https3 or grpc.

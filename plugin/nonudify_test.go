@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -351,6 +352,51 @@ func TestShared(t *testing.T) {
 	if held() != 0 {
 		t.Error("The list is held although nobody uses it")
 	}
+}
+
+// TestStartWhileListsChange starts handlers one after the other while another
+// that shares their lists is told of new editions.
+func TestStartWhileListsChange(t *testing.T) {
+	dir := t.TempDir()
+	var body strings.Builder
+	for i := range 10 {
+		file := filepath.Join(dir, fmt.Sprintf("l%d.txt", i))
+		if err := os.WriteFile(file, []byte("bad.example\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&body, "list %s\n", file)
+	}
+	first := handler(t, body.String())
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			file := filepath.Join(dir, "l0.txt")
+			os.WriteFile(file, []byte(strings.Repeat("bad.example\n", 1+i%50)), 0o644)
+			os.Chtimes(file, time.Unix(int64(1e9+i), 0), time.Unix(int64(1e9+i), 0))
+			first.sources.lists[0].Refresh(t.Context())
+		}
+	}()
+	for range 100 {
+		n, err := parse(caddy.NewTestController("dns", "nonudify {\n"+body.String()+"}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.start(); err != nil {
+			t.Fatal(err)
+		}
+		if !n.Ready() {
+			t.Error("Started but not ready")
+		}
+		n.stop()
+	}
+	close(stop)
+	<-stopped
 }
 
 // TestDirectivePlace: stock CoreDNS finds the plugin under its directive.

@@ -130,6 +130,8 @@ func usable(a netip.Addr) error {
 		return fmt.Errorf("%w %v: clients would connect to themselves", ErrAddress, a)
 	case a.IsMulticast():
 		return fmt.Errorf("%w %v: is multicast", ErrAddress, a)
+	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return fmt.Errorf("%w %v: is broadcast", ErrAddress, a)
 	}
 	return nil
 }

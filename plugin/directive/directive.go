@@ -184,7 +184,7 @@ func mailbox(contacts []string) string {
 		address, ok := strings.CutPrefix(strings.ToLower(c), "mailto:")
 		address, _, _ = strings.Cut(address, "?")
 		local, domain, at := strings.Cut(address, "@")
-		if !ok || !at || strings.ContainsAny(local, `%"\`) {
+		if !ok || !at || local == "" || len(local) > 63 || strings.ContainsAny(local, `%"\`) {
 			continue
 		}
 		name, err := dnsname.Parse(domain)

@@ -282,8 +282,10 @@ func TestMailbox(t *testing.T) {
 		"mailto:dns@isp.example":                                  "dns.isp.example.",
 		"MAILTO:First.Last@ISP.example?subject=x":                 `first\.last.isp.example.`,
 		"tel:+15550100 mailto:dns@isp.example mailto:b@x.example": "dns.isp.example.",
-		"tel:+15550100":            "",
-		"mailto:a%20b@isp.example": "",
+		"tel:+15550100": "",
+		"mailto:" + strings.Repeat("a", 64) + "@b.example":    "",
+		"mailto:" + strings.Repeat("a", 63) + "@b.example":    strings.Repeat("a", 63) + ".b.example.",
+		"mailto:a%20b@isp.example":                            "",
 		"mailto:a@" + strings.Repeat("long.", 30) + "example": "",
 	} {
 		if got := mailbox(strings.Fields(contacts)); got != want {

@@ -19,6 +19,8 @@ var reserved = []string{policy.AllowList, BlockList}
 func (p *parser) list(args []string) error {
 	l := List{Source: args[0]}
 	switch {
+	case l.Source == "":
+		return p.Errf("the source of a list is empty")
 	case strings.Contains(l.Source, "://"):
 		return p.Errf("'%s': a list is %s or the path of a file", l.Source, builtin.Name)
 	case l.Source != builtin.Name:
@@ -41,13 +43,20 @@ func (p *parser) list(args []string) error {
 
 // listOptions reads pairs of an option and its value.
 func (p *parser) listOptions(l *List, args []string) error {
+	given := map[string]bool{}
 	for pair := range slices.Chunk(args, 2) {
 		if len(pair) < 2 {
 			return p.Errf("list option '%s' has no value", pair[0])
 		}
+		if option := pair[0]; given[option] {
+			return p.Errf("list option '%s' is given twice", option)
+		}
+		given[pair[0]] = true
 		switch option, value := pair[0], pair[1]; option {
 		case "name":
-			l.Name = value
+			if l.Name = value; value == "" {
+				return p.Errf("the name of a list is empty")
+			}
 		case "format":
 			if err := p.text([]string{value}, &l.Format); err != nil {
 				return err

@@ -79,12 +79,16 @@ func (c *Config) Feeds() ([]Feed, error) {
 type PrefixFile struct {
 	Path   string
 	Opener feed.Opener
+	Empty  bool // a file without a prefix is fine
 }
+
+// Key is the same for the same file put to the same use.
+func (f PrefixFile) Key() string { return fmt.Sprint(f.Path, " ", f.Empty) }
 
 // Refresher returns a new refresher of the file.
 func (f PrefixFile) Refresher() *feed.Refresher[[]netip.Prefix] {
 	return feed.NewRefresher(f.Opener, func(r io.Reader, _ time.Time) (*[]netip.Prefix, error) {
-		prefixes, err := readPrefixes(r, f.Path)
+		prefixes, err := readPrefixes(r, f.Path, f.Empty)
 		return &prefixes, err
 	})
 }
@@ -94,7 +98,8 @@ func (f PrefixFile) Refresher() *feed.Refresher[[]netip.Prefix] {
 func (c *Config) PrefixFiles() []PrefixFile {
 	var files []PrefixFile
 	for _, path := range slices.Concat(c.Clients.Files, c.Except.Files) {
-		files = append(files, PrefixFile{path, source.File{Path: path, Settle: settle}})
+		except := len(files) >= len(c.Clients.Files)
+		files = append(files, PrefixFile{path, source.File{Path: path, Settle: settle}, except})
 	}
 	return files
 }
@@ -174,8 +179,8 @@ func setOf(rules []rule.Rule) (*set.Set, error) {
 }
 
 // ClientsOf returns the clients that the Config is for, with what its prefix files
-// hold, in the order of PrefixFiles. A clients property whose file is empty means
-// nobody, not everybody. With 100,000 prefixes it takes about a second.
+// hold, in the order of PrefixFiles. With 100,000 prefixes it takes about a
+// second.
 func (c *Config) ClientsOf(files []*[]netip.Prefix) (*policy.Clients, error) {
 	include, except := slices.Clone(c.Clients.Literal), slices.Clone(c.Except.Literal)
 	for i, prefixes := range files {

@@ -161,6 +161,7 @@ func TestLoadErrors(t *testing.T) {
 		{"list good.txt\nlist empty.txt", feed.ErrEmpty, "empty.txt: holds no rule"},
 		{"list suffixes.txt", list.ErrRefused, "suffixes.txt:1: com: a top-level domain"},
 		{"block ./suffixes.txt", list.ErrRefused, "suffixes.txt:1: com: a top-level domain"},
+		{"clients ./empty.txt", errNobody, "empty.txt: holds no prefix"},
 		{"clients ./pupils", nil, `pupils:2: "staff" is not an address or a prefix`},
 		{"except ./pupils", nil, `pupils:2: "staff" is not an address or a prefix`},
 	}
@@ -177,19 +178,16 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
-// TestClientsFiles: an empty file of clients means nobody, one of exceptions
-// nobody either.
+// TestClientsFiles: files of clients and of exceptions, of which only the latter
+// may be empty.
 func TestClientsFiles(t *testing.T) {
 	dir := files(t, "empty", "# nobody yet\n", "one", "192.0.2.1\n")
 	tests := []struct{ properties, want string }{ // what 192.0.2.1 and 192.0.2.2 get
 		{"", "block block"},
-		{"clients ./empty", "none none"},
-		{"clients ./empty 192.0.2.2", "none block"},
 		{"clients ./one", "block none"},
 		{"clients ./one\nexcept ./one", "none none"},
 		{"except ./empty", "block block"},
 		{"except ./one", "none block"},
-		{"clients ./empty\nexcept ./one", "none none"},
 		{"clients 192.0.2.0/24\nexcept ./one", "none block"},
 		{"except 192.0.2.0/24\nclients ./one", "block none"},
 	}

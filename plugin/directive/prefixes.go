@@ -2,6 +2,7 @@ package directive
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -34,6 +35,9 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
+// errNobody says that a file of clients names none.
+var errNobody = errors.New("holds no prefix: the filter would be for nobody")
+
 // maxPrefixes bounds a file of prefixes.
 const maxPrefixes = 1 << 20
 
@@ -42,9 +46,10 @@ const maxPrefixLine = 4096
 
 // readPrefixes reads prefixes and addresses, one a line, with comments after
 // "#". Unlike a list of names it must be right as a whole: with a line left
-// out, the filter would be off for somebody without anybody knowing. The error
-// is a rule.LineError.
-func readPrefixes(r io.Reader, file string) ([]netip.Prefix, error) {
+// out, the filter would be off for somebody without anybody knowing. So it is,
+// for everybody, with a file of clients that is empty, unless empty says that
+// this is fine. The error is a rule.LineError or errNobody.
+func readPrefixes(r io.Reader, file string, empty bool) ([]netip.Prefix, error) {
 	var prefixes []netip.Prefix
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, maxPrefixLine)
@@ -65,6 +70,9 @@ func readPrefixes(r io.Reader, file string) ([]netip.Prefix, error) {
 	}
 	if err := s.Err(); err != nil {
 		return nil, &rule.LineError{File: file, Line: line + 1, Err: err}
+	}
+	if len(prefixes) == 0 && !empty {
+		return nil, fmt.Errorf("%s: %w", file, errNobody)
 	}
 	return prefixes, nil
 }

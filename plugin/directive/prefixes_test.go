@@ -60,7 +60,7 @@ func TestReadPrefixes(t *testing.T) {
 		{"longer line", "# one\n192.0.2.1" + blank[:maxPrefixLine-9] + "\n192.0.2.2", "[]", "p.txt:2: bufio.Scanner: token too long"},
 	}
 	for _, tt := range tests {
-		got, err := readPrefixes(strings.NewReader(tt.in), "p.txt")
+		got, err := readPrefixes(strings.NewReader(tt.in), "p.txt", true)
 		if fmt.Sprint(got) != tt.want || tt.err == "" && err != nil || tt.err != "" && (err == nil || err.Error() != tt.err) {
 			t.Errorf("%s: %v, %v, want %s, %s", tt.name, got, err, tt.want, tt.err)
 		}
@@ -69,12 +69,12 @@ func TestReadPrefixes(t *testing.T) {
 
 func TestReadPrefixesReader(t *testing.T) {
 	broken := errors.New("broken")
-	_, err := readPrefixes(io.MultiReader(strings.NewReader("192.0.2.1\n"), iotest.ErrReader(broken)), "p.txt")
+	_, err := readPrefixes(io.MultiReader(strings.NewReader("192.0.2.1\n"), iotest.ErrReader(broken)), "p.txt", true)
 	var at *rule.LineError
 	if !errors.Is(err, broken) || !errors.As(err, &at) || at.Line != 2 || at.File != "p.txt" {
 		t.Errorf("A reader that fails: %v", err)
 	}
-	got, err := readPrefixes(iotest.OneByteReader(strings.NewReader("192.0.2.1\r\n::1")), "p.txt")
+	got, err := readPrefixes(iotest.OneByteReader(strings.NewReader("192.0.2.1\r\n::1")), "p.txt", false)
 	if fmt.Sprint(got, err) != "[192.0.2.1/32 ::1/128] <nil>" {
 		t.Errorf("A slow reader: %v, %v", got, err)
 	}
@@ -82,11 +82,24 @@ func TestReadPrefixesReader(t *testing.T) {
 
 func TestReadPrefixesLimit(t *testing.T) {
 	full := bytes.Repeat([]byte("192.0.2.1\n"), maxPrefixes)
-	if got, err := readPrefixes(bytes.NewReader(full), "p.txt"); len(got) != maxPrefixes || err != nil {
+	if got, err := readPrefixes(bytes.NewReader(full), "p.txt", true); len(got) != maxPrefixes || err != nil {
 		t.Errorf("%d prefixes: %v", len(got), err)
 	}
-	_, err := readPrefixes(bytes.NewReader(append(full, "192.0.2.1\n"...)), "p.txt")
+	_, err := readPrefixes(bytes.NewReader(append(full, "192.0.2.1\n"...)), "p.txt", true)
 	if want := "p.txt:1048577: more than 1048576 prefixes"; err == nil || err.Error() != want {
 		t.Errorf("One more: %v, want %s", err, want)
+	}
+}
+
+// TestReadNoPrefixes: a file of clients that was emptied by accident must not
+// switch the filter off for everybody.
+func TestReadNoPrefixes(t *testing.T) {
+	for _, text := range []string{"", "# nobody\n\n"} {
+		if _, err := readPrefixes(strings.NewReader(text), "p.txt", false); !errors.Is(err, errNobody) {
+			t.Errorf("%q as clients: %v", text, err)
+		}
+		if got, err := readPrefixes(strings.NewReader(text), "p.txt", true); err != nil || len(got) != 0 {
+			t.Errorf("%q as exceptions: %v, %v", text, got, err)
+		}
 	}
 }

@@ -15,9 +15,10 @@ import (
 // those of package list. ErrRead is about the source and not about what it
 // holds: the list was not read to its end.
 var (
-	ErrEmpty    = errors.New("holds no rule")
-	ErrTooLarge = errors.New("is too large")
-	ErrRead     = errors.New("could not be read to its end")
+	ErrEmpty     = errors.New("holds no rule")
+	ErrTruncated = errors.New("is cut off")
+	ErrTooLarge  = errors.New("is too large")
+	ErrRead      = errors.New("could not be read to its end")
 )
 
 // DefaultMaxBytes is the size up to which a list is read unless its Config says
@@ -135,12 +136,21 @@ func (l *List) refuse(e *rule.LineError, c Config) {
 	}
 }
 
+// entries is the number of entries that were read, used or not.
+func (l *List) entries() int { return l.Stats.Rules + l.Stats.Refused }
+
+// truncated reports whether much of what the header promises is missing. Some
+// publishers count a little differently than we do.
+func (l *List) truncated() bool { return 100*l.entries() < 95*l.Header.Entries }
+
 // judge refuses a list as a whole.
 func (l *List) judge(c Config) error {
 	switch {
 	case l.Stats.MostlyRefused():
 		return fmt.Errorf("%s: %w (%d of %d), the first: %w", c.File, list.ErrRefused,
 			l.Stats.Refused, l.Stats.Refused+l.Stats.Rules, l.Refused[0])
+	case l.truncated():
+		return fmt.Errorf("%s: %w: its header says %d entries, %d were read", c.File, ErrTruncated, l.Header.Entries, l.entries())
 	case l.Stats.Rules == 0 && !c.Empty:
 		return fmt.Errorf("%s: %w", c.File, ErrEmpty)
 	}

@@ -204,11 +204,25 @@ func TestLoadSeen(t *testing.T) {
 	}
 }
 
-// TestLoadFewRefused: four slips of the pen do not cost a short file its rule.
-func TestLoadFewRefused(t *testing.T) {
-	l, err := Load(strings.NewReader("com\nnet\nbadsite.example\norg\nuk\n"), time.Time{}, Config{File: "l.txt", Check: new(policy.Guard)})
-	if err != nil || l.Stats.Rules != 1 || l.Stats.Refused != 4 || l.Set.Len() != 1 {
+// TestLoadHalf: as many refused as used is the most that is accepted.
+func TestLoadHalf(t *testing.T) {
+	l, err := Load(strings.NewReader("com\nbadsite.example\n"), time.Time{}, Config{File: "l.txt", Check: new(policy.Guard)})
+	if err != nil || l.Stats.Rules != 1 || l.Stats.Refused != 1 || l.Set.Len() != 1 {
 		t.Errorf("Load() = %+v, %v", l, err)
+	}
+}
+
+// TestLoadTruncated: a list that lacks more than a twentieth of the entries that
+// its header promises is one that was cut off.
+func TestLoadTruncated(t *testing.T) {
+	for _, tt := range []struct {
+		promised, held int
+		want           error
+	}{{100, 95, nil}, {100, 94, ErrTruncated}, {3, 2, ErrTruncated}, {3, 3, nil}, {3, 10, nil}, {0, 1, nil}} {
+		text := fmt.Sprintf("# Entries: %d\n%s", tt.promised, lines(tt.held))
+		if _, err := Load(strings.NewReader(text), time.Time{}, Config{File: "l.txt"}); !errors.Is(err, tt.want) {
+			t.Errorf("%d of %d entries: %v, want %v", tt.held, tt.promised, err, tt.want)
+		}
 	}
 }
 

@@ -47,6 +47,9 @@ func detect(head []byte) Format {
 	if votes[Wildcard] > 0 { // its other lines are those of Domains
 		votes[Wildcard] += votes[Domains]
 	}
+	if 4*votes[Adblock] >= votes[Domains] { // where a bare name is a rule, too
+		votes[Adblock] += votes[Domains]
+	}
 	best := Domains
 	for _, f := range []Format{Wildcard, Hosts, Adblock, Dnsmasq, Unbound, RPZ} {
 		if votes[f] > votes[best] {

@@ -76,10 +76,9 @@ type stateless struct{}
 func (stateless) lost(*Scanner, []byte) {}
 
 // MostlyRefused reports whether a file with these counts is to be refused as a
-// whole: more entries were refused than used, and not just a few of a few.
-func (s Stats) MostlyRefused() bool {
-	return s.Refused > s.Rules && (s.Rules == 0 || s.Refused >= 5)
-}
+// whole: more entries were refused than used. An error page in plain text has a
+// line or two that could be names.
+func (s Stats) MostlyRefused() bool { return s.Refused > s.Rules }
 
 // NewScanner returns a Scanner of r. It reads nothing until Scan is called.
 func NewScanner(r io.Reader, c Config) *Scanner {
@@ -113,9 +112,9 @@ func (s *Scanner) Line() int { return s.queue[s.next].line }
 // ErrBinary or ErrRefused, each with the file's name; nil at the plain end of
 // the file.
 //
-// ErrRefused is known at the end only: more entries were refused than read, and
-// there was no rule at all or at least five refusals. Whatever Err returns, the
-// rules before it have been handed out already: a caller must drop them all.
+// ErrRefused is known at the end only: more entries were refused than used.
+// Whatever Err returns, the rules before it have been handed out already: a
+// caller must drop them all.
 func (s *Scanner) Err() error { return s.err }
 
 // Header returns what the comments before the first rule say of the list, and

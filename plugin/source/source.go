@@ -48,7 +48,7 @@ type File struct {
 }
 
 // Open returns the file when it is not the version that the caller has: when
-// its time of modification or its size is another, whether it was written in
+// its time of modification, its size or the file itself is another, whether it was written in
 // place, renamed over or is reached by a link that now points elsewhere. The
 // error for a file that cannot be opened is of package os.
 func (f File) Open(_ context.Context, have Version) (Body, error) {
@@ -86,7 +86,7 @@ func (f File) version(info os.FileInfo, have Version) (Version, error) {
 	if err := f.regular(info); err != nil {
 		return "", err
 	}
-	v := Version(fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size()))
+	v := Version(fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size(), " ", inode(info)))
 	if age := time.Since(info.ModTime()); v == have || have != "" && 0 <= age && age < f.Settle {
 		return "", ErrNotModified
 	}
