@@ -140,7 +140,7 @@ func TestRefuse(t *testing.T) {
 		{"stopncii.org", "protected with stopncii.org"},
 		{"chat.stopncii.org", "protected with stopncii.org"},
 		{"ncmec.org", "protected with takeitdown.ncmec.org"},
-		{"wikipedia.org", "blocks the shared name wikipedia.org"},
+		{"paypal.com", "blocks the shared name paypal.com"},
 		{"telegram.org", "blocks the shared name telegram.org"},
 		{"mit.edu", "blocks the lookalike detectfakes.media.mit.edu"},
 		{"theundress.com", "blocks the lookalike theundress.com"},
