@@ -219,6 +219,21 @@ func TestSetup(t *testing.T) {
 	}
 }
 
+func TestStrayZone(t *testing.T) {
+	for _, tt := range []struct{ zones, keys, want string }{
+		{"", "example.org.:53", ""},
+		{"sub.example.org. example.org.", "dns://example.org.:53", ""},
+		{"example.com.", "dns://.:53", ""},
+		{"example.com.", "dns://example.org.:53 dns://example.com.:53", ""},
+		{"example.org. example.com.", "dns://example.org.:53", "example.com."},
+		{"org.", "dns://example.org.:53", "org."},
+	} {
+		if got := stray(strings.Fields(tt.zones), strings.Fields(tt.keys)); got != tt.want {
+			t.Errorf("stray(%s, %s) = %q, want %q", tt.zones, tt.keys, got, tt.want)
+		}
+	}
+}
+
 // TestMissAllocations is the promise to everybody who asks for other names:
 // nothing is allocated for them, whatever the letter case and the client.
 func TestMissAllocations(t *testing.T) {

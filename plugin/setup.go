@@ -39,11 +39,26 @@ func parse(c *caddy.Controller) (*NoNudify, error) {
 		if err != nil {
 			return nil, err
 		}
+		if zone := stray(config.Zones, c.ServerBlockKeys); zone != "" {
+			return nil, c.Errf("zone '%s' is none of this server block's: no query for it arrives here", zone)
+		}
 		if n, err = newHandler(config); err != nil {
 			return nil, c.Err(err.Error())
 		}
 	}
 	return n, nil
+}
+
+// stray returns a zone that no key of the server block covers, "" when there is
+// none.
+func stray(zones, keys []string) string {
+	served := plugin.Zones(plugin.OriginsFromArgsOrServerBlock(nil, keys))
+	for _, z := range zones {
+		if len(keys) > 0 && served.Matches(z) == "" {
+			return z
+		}
+	}
+	return ""
 }
 
 func newHandler(config *directive.Config) (*NoNudify, error) {
