@@ -11,6 +11,7 @@ import (
 	"weak"
 
 	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 
@@ -100,6 +101,9 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 	first := false
 	c.OnFirstStartup(func() error { first = true; return nil })
 	c.OnStartup(func() error {
+		if dnsserver.GetConfig(c).Handler("tsig") != nil {
+			n.reserve = tsigSize
+		}
 		if err := n.start(); err != nil {
 			return plugin.Error(directive.Name, err)
 		}

@@ -33,6 +33,7 @@ type NoNudify struct {
 
 	config   *directive.Config
 	answerer *answer.Answerer
+	reserve  int                           // octets that others will add to a reply
 	policy   atomic.Pointer[policy.Policy] // nil until all lists are loaded
 	verdicts verdictCounters
 
@@ -67,7 +68,7 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 	}
 	p := n.policy.Load()
 	if p == nil {
-		write(w, n.answerer.NotReady(newRequest(w, r, transport(ctx, w))))
+		write(w, n.answerer.NotReady(n.request(w, r, transport(ctx, w))))
 		return true
 	}
 	v := p.Decide(r.Question[0].Name, client(w))
@@ -87,7 +88,7 @@ func (n *NoNudify) act(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, v 
 	if !v.Blocked() || n.config.Shadow {
 		return false
 	}
-	write(w, n.answerer.Reply(newRequest(w, r, way), v))
+	write(w, n.answerer.Reply(n.request(w, r, way), v))
 	return true
 }
 
@@ -118,11 +119,17 @@ func describe(ctx context.Context, action string, v policy.Verdict) {
 // returning one would have it logged with the name that was asked for.
 func write(w dns.ResponseWriter, m *dns.Msg) { _ = w.WriteMsg(m) }
 
-// newRequest collects what the reply depends on.
-func newRequest(w dns.ResponseWriter, r *dns.Msg, transport string) answer.Request {
+// tsigSize is the room that a TSIG record takes (RFC 8945 §4.2), with a key name
+// of up to 57 octets and the longest MAC in use. The tsig plugin takes the
+// record off a query before it comes here, so that whether it is signed is not
+// to be seen: the room is kept for all.
+const tsigSize = 160
+
+// request collects what the reply depends on.
+func (n *NoNudify) request(w dns.ResponseWriter, r *dns.Msg, transport string) answer.Request {
 	state := request.Request{W: w, Req: r}
 	plain := transport == "udp" || transport == "tcp"
-	return answer.Request{Msg: r, Size: state.Size(), UDP: transport == "udp", Encrypted: !plain}
+	return answer.Request{Msg: r, Size: state.Size(), UDP: transport == "udp", Encrypted: !plain, Reserve: n.reserve}
 }
 
 // transport returns udp, tcp, tls, quic, https, https3 or grpc.
