@@ -37,12 +37,12 @@ var (
 		}
 		report(l.File, l)
 	}}
-	prefixes = feed.Pool[[]netip.Prefix]{Interval: pollInterval, Report: func(file string, p *[]netip.Prefix, err error) {
+	prefixes = feed.Pool[[]netip.Prefix]{Interval: pollInterval, Report: func(key string, p *[]netip.Prefix, err error) {
 		if err != nil {
 			log.Errorf("Keeping the last good prefixes: %v", err)
 			return
 		}
-		log.Infof("File %s: %d prefixes", file, len(*p))
+		log.Infof("Loaded %s: %d prefixes", key, len(*p))
 	}}
 )
 

@@ -19,7 +19,6 @@ import (
 	"github.com/coredns/coredns/plugin/test"
 	"github.com/miekg/dns"
 
-	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
 )
 
@@ -351,20 +350,18 @@ func TestShared(t *testing.T) {
 	if a.sources.lists[0].Refresher != b.sources.lists[0].Refresher {
 		t.Error("The same list was loaded twice")
 	}
-	held := func() (n int) {
-		lists.Each(func(key string, _ *feed.Refresher[feed.List]) {
-			if strings.HasPrefix(key, file) {
-				n++
-			}
-		})
-		return n
+	first, key := a.sources.lists[0].Refresher, a.sources.feeds[0].Key
+	held := func() bool {
+		share := lists.Acquire(key, a.sources.feeds[0].Refresher)
+		defer share.Release()
+		return share.Refresher == first
 	}
 	a.stop()
-	if held() != 1 {
+	if !held() {
 		t.Error("The list was let go while one directive still uses it")
 	}
 	b.stop()
-	if held() != 0 {
+	if held() {
 		t.Error("The list is held although nobody uses it")
 	}
 }

@@ -82,8 +82,13 @@ type PrefixFile struct {
 	Empty  bool // a file without a prefix is fine
 }
 
-// Key is the same for the same file put to the same use.
-func (f PrefixFile) Key() string { return fmt.Sprint(f.Path, " ", f.Empty) }
+// Key names the file and its use, for people, too.
+func (f PrefixFile) Key() string {
+	if f.Empty {
+		return "except " + f.Path
+	}
+	return "clients " + f.Path
+}
 
 // Refresher returns a new refresher of the file.
 func (f PrefixFile) Refresher() *feed.Refresher[[]netip.Prefix] {
@@ -195,34 +200,6 @@ func (c *Config) ClientsOf(files []*[]netip.Prefix) (*policy.Clients, error) {
 		return nil, nil
 	}
 	return policy.NewClients(everybody, include, except)
-}
-
-// Load reads everything that a Config names, once, and returns its policy.
-func (c *Config) Load(ctx context.Context) (*policy.Policy, []*feed.List, error) {
-	feeds, err := c.Feeds()
-	if err != nil {
-		return nil, nil, err
-	}
-	editions := make([]*feed.List, len(feeds))
-	for i, f := range feeds {
-		if editions[i], err = First(ctx, f.Refresher()); err != nil {
-			return nil, nil, err
-		}
-	}
-	var prefixes []*[]netip.Prefix
-	for _, f := range c.PrefixFiles() {
-		v, err := First(ctx, f.Refresher())
-		if err != nil {
-			return nil, nil, err
-		}
-		prefixes = append(prefixes, v)
-	}
-	clients, err := c.ClientsOf(prefixes)
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := c.Policy(editions, clients, nil)
-	return p, editions, err
 }
 
 // First returns the value of a refresher, which it has loaded if need be.

@@ -1,6 +1,7 @@
 package directive
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -280,4 +281,32 @@ func mustRule(t testing.TB, name string) rule.Rule {
 	t.Helper()
 	rules := mustParse(t, "allow "+name).Allow.Rules
 	return subtree(rule.Block, rules[0].Name)
+}
+
+// Load reads everything that a Config names, once, and returns its policy.
+func (c *Config) Load(ctx context.Context) (*policy.Policy, []*feed.List, error) {
+	feeds, err := c.Feeds()
+	if err != nil {
+		return nil, nil, err
+	}
+	editions := make([]*feed.List, len(feeds))
+	for i, f := range feeds {
+		if editions[i], err = First(ctx, f.Refresher()); err != nil {
+			return nil, nil, err
+		}
+	}
+	var prefixes []*[]netip.Prefix
+	for _, f := range c.PrefixFiles() {
+		v, err := First(ctx, f.Refresher())
+		if err != nil {
+			return nil, nil, err
+		}
+		prefixes = append(prefixes, v)
+	}
+	clients, err := c.ClientsOf(prefixes)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := c.Policy(editions, clients, nil)
+	return p, editions, err
 }

@@ -82,12 +82,3 @@ func (p *Pool[T]) release(key string, s *shared[T]) {
 		<-s.done
 	}
 }
-
-// Each calls f for every refresher in use.
-func (p *Pool[T]) Each(f func(key string, r *Refresher[T])) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for key, s := range p.shared {
-		f(key, s.Refresher)
-	}
-}

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -10,10 +11,10 @@ import (
 )
 
 // keys returns the keys in use, sorted.
-func keys(p *Pool[string]) (keys []string) {
-	p.Each(func(key string, _ *Refresher[string]) { keys = append(keys, key) })
-	slices.Sort(keys)
-	return keys
+func keys(p *Pool[string]) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.shared))
 }
 
 func TestPoolShares(t *testing.T) {

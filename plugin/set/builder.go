@@ -59,12 +59,12 @@ func (b *Builder) Add(r rule.Rule) {
 // Set returns the set of the rules added so far. The builder is empty
 // afterwards. The only error is ErrFull.
 func (b *Builder) Set() (*Set, error) {
-	if b.full != nil {
-		return nil, b.full
-	}
-	s := &Set{block: newTable(b.block, b.arena), pass: newTable(b.pass, b.arena)}
+	all := *b
 	*b = Builder{}
-	return s, nil
+	if all.full != nil {
+		return nil, all.full
+	}
+	return &Set{block: newTable(all.block, all.arena), pass: newTable(all.pass, all.arena)}, nil
 }
 
 // normalize sorts the entries by reversed name and merges those of one name.
@@ -77,7 +77,11 @@ func normalize(entries []entry, arena []byte) ([]entry, []byte) {
 		}
 		return bytes.Compare(a.reversed(arena), b.reversed(arena))
 	})
-	unique, sorted := entries[:0], make([]byte, 0, len(arena))
+	size := 0
+	for _, e := range entries {
+		size += int(e.size)
+	}
+	unique, sorted := entries[:0], make([]byte, 0, size)
 	for _, e := range entries {
 		name := e.reversed(arena)
 		if n := len(unique); n > 0 && bytes.Equal(unique[n-1].reversed(sorted), name) {
