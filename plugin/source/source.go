@@ -24,7 +24,13 @@ type Body struct {
 	io.ReadCloser
 	Version  Version
 	Modified time.Time // when that version was made; zero when it is not known
+	Timers   Timers    // of a zone; zero for other sources
 }
+
+// Timers are how often the primary of a zone wants to be asked (RFC 1035
+// §3.3.13): after success, after failure, and when a zone that could not be
+// asked about has grown too old.
+type Timers struct{ Refresh, Retry, Expire time.Duration }
 
 // Bytes is a source that never changes: data compiled into the program.
 type Bytes struct{ Data []byte }

@@ -1,0 +1,114 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// The times that a Client gives a server unless its ClientConfig says others.
+const (
+	DefaultDialTimeout   = 10 * time.Second
+	DefaultTLSTimeout    = 10 * time.Second
+	DefaultHeaderTimeout = 30 * time.Second
+	DefaultIdleTimeout   = 30 * time.Second
+	DefaultTotalTimeout  = 10 * time.Minute
+)
+
+// maxHeader bounds the head of a reply in bytes.
+const maxHeader = 64 << 10
+
+// ClientConfig says how lists are fetched over HTTP. The zero value works.
+type ClientConfig struct {
+	// Hosts are the names and addresses that the configuration itself names and
+	// that may be, or lead to, a private address, on any port. No port, no
+	// brackets. A name that is not meant to be private should not be here: who
+	// answers for it could then lead to any machine of the network.
+	Hosts []string
+	// Bootstrap are the resolvers that look up the name of the server, or of the
+	// proxy, which looks up that of the server itself; see NewResolver.
+	Bootstrap []netip.AddrPort
+	// Proxy returns the proxy for a request, nil for none. It is the operator's
+	// and may have any address. nil means http.ProxyFromEnvironment.
+	Proxy func(*http.Request) (*url.URL, error)
+	// RootCAs are the certificate authorities that are trusted; nil means those
+	// of the system.
+	RootCAs *x509.CertPool
+
+	DialTimeout   time.Duration // until there is a connection, the lookup of the name included
+	TLSTimeout    time.Duration // of the TLS handshake
+	HeaderTimeout time.Duration // from a request to the head of its reply
+	IdleTimeout   time.Duration // without a byte of the body
+	TotalTimeout  time.Duration // from the first request to the last byte, redirects included
+}
+
+// Client fetches over HTTP and HTTPS for all mirrors of a list. It goes to
+// public addresses and to what its configuration names, and keeps no connection
+// and no cookie. It is safe for concurrent use.
+type Client struct {
+	hosts       map[string]bool // canonicalHost of ClientConfig.Hosts
+	bootstrap   string          // the addresses of the resolvers, for errors; empty: the system's
+	proxy       func(*http.Request) (*url.URL, error)
+	dialer      net.Dialer
+	transport   *http.Transport
+	idle, total time.Duration
+}
+
+// NewClient returns a Client. It reads and opens nothing.
+func NewClient(c ClientConfig) *Client {
+	client := &Client{
+		hosts:     make(map[string]bool),
+		bootstrap: joined(c.Bootstrap),
+		proxy:     c.Proxy,
+		dialer: net.Dialer{
+			Timeout:  cmp.Or(c.DialTimeout, DefaultDialTimeout),
+			Resolver: NewResolver(c.Bootstrap),
+		},
+		idle:  cmp.Or(c.IdleTimeout, DefaultIdleTimeout),
+		total: cmp.Or(c.TotalTimeout, DefaultTotalTimeout),
+	}
+	if client.proxy == nil {
+		client.proxy = http.ProxyFromEnvironment
+	}
+	for _, h := range c.Hosts {
+		client.hosts[canonicalHost(h)] = true
+	}
+	client.transport = newTransport(c, client.dial)
+	return client
+}
+
+func newTransport(c ClientConfig, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
+	return &http.Transport{
+		Proxy:                  func(r *http.Request) (*url.URL, error) { return proxyOf(r.Context()), nil },
+		DialContext:            dial,
+		TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    cmp.Or(c.TLSTimeout, DefaultTLSTimeout),
+		ResponseHeaderTimeout:  cmp.Or(c.HeaderTimeout, DefaultHeaderTimeout),
+		MaxResponseHeaderBytes: maxHeader,
+		ForceAttemptHTTP2:      true, // own TLS settings would turn it off
+		DisableKeepAlives:      true, // the next round is an hour away
+		DisableCompression:     true, // bodies are unpacked here, within limits
+	}
+}
+
+// proxyKey is the key of a request's context for the proxy that it goes
+// through.
+type proxyKey struct{}
+
+// withProxy chooses the proxy of a request before the transport sees it, so
+// that dial, which has the context of the request, knows the proxy's connection
+// from those to servers.
+func withProxy(r *http.Request, proxy *url.URL) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), proxyKey{}, proxy))
+}
+
+func proxyOf(ctx context.Context) *url.URL {
+	proxy, _ := ctx.Value(proxyKey{}).(*url.URL)
+	return proxy
+}
