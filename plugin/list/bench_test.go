@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nonudify/nonudify/plugin/list"
+	"github.com/nonudify/nonudify/plugin/rule"
 )
 
 // forms writes one name in each format.
@@ -18,13 +19,21 @@ var forms = map[list.Format]string{
 	list.Dnsmasq:  "local=/%s/\n",
 	list.Unbound:  "local-zone: \"%s\" always_nxdomain\n",
 	list.RPZ:      "%s CNAME .\n",
+	list.Hashes:   "%s\n",
 }
 
 // many returns a list of n names.
 func many(f list.Format, n int) []byte {
 	var b strings.Builder
+	if f == list.Hashes {
+		fmt.Fprintf(&b, "# Salt: %v\n", rule.Salt{})
+	}
 	for i := range n {
-		fmt.Fprintf(&b, forms[f], fmt.Sprintf("name-%06d.some-site.example", i))
+		name := fmt.Sprintf("name-%06d.some-site.example", i)
+		if f == list.Hashes {
+			name = rule.HashName(rule.Salt{}, name).String()
+		}
+		fmt.Fprintf(&b, forms[f], name)
 	}
 	return []byte(b.String())
 }

@@ -51,7 +51,7 @@ func detect(head []byte) Format {
 		votes[Adblock] += votes[Domains]
 	}
 	best := Domains
-	for _, f := range []Format{Wildcard, Hosts, Adblock, Dnsmasq, Unbound, RPZ} {
+	for _, f := range []Format{Wildcard, Hosts, Adblock, Dnsmasq, Unbound, RPZ, Hashes} {
 		if votes[f] > votes[best] {
 			best = f
 		}
@@ -122,8 +122,12 @@ func isRecord(text []byte) bool {
 	return false
 }
 
-// voteName votes for the formats that have a name on each line.
+// voteName votes for the formats that have a name, or what stands for one, on
+// each line.
 func voteName(text []byte) Format {
+	if isHash(text) {
+		return Hashes
+	}
 	name, rest := field(text)
 	if len(rest) > 0 || len(name) == 0 || bytes.IndexByte(name, '.') < 0 {
 		return Auto

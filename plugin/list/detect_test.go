@@ -37,6 +37,10 @@ func TestDetect(t *testing.T) {
 		{"x.example 60 in cname .\n", list.RPZ},
 		{"$TTL 60\n", list.RPZ},
 		{"@ SOA a. b. 1 2 3 4 5\n", list.RPZ},
+		{strings.Repeat("0123456789abcdef", 2) + "\nx.example # a name\n" + strings.Repeat("0123456789ABCDEF", 2) + " # upper case\n", list.Hashes},
+		{strings.Repeat("0123456789abcdef", 2) + "\nx.example\n", list.Domains}, // a tie
+		{strings.Repeat("0123456789abcdef", 2) + "0\n", list.Domains},           // a digit too many
+		{"0.0.0.0 " + strings.Repeat("0123456789abcdef", 2) + "\n", list.Hosts},
 		{"\uFEFF||x.example^\r\n", list.Adblock},
 		// Beyond the window nothing counts, nor does the line that it cuts off.
 		{"x.example\n" + strings.Repeat("#"+strings.Repeat("a", 999)+"\n", 100) + "*.y.example\n*.z.example\n", list.Domains},

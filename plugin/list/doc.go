@@ -23,6 +23,7 @@
 //	rpz        x CNAME .                               block exact x
 //	           *.x CNAME .                             block below x
 //	           x CNAME rpz-passthru.                   pass exact x
+//	hashes     5c0177c336babfdfcefe048cc66b814f        block subtree of the name with that hash
 //
 // An address that leads nowhere (unspecified or loopback) blocks; any other
 // would redirect, and such a line is refused. Names are read by dnsname.Parse:
@@ -86,14 +87,28 @@
 // After a line that may have held an owner or an origin and could not be read,
 // records that would need it are refused until the next one.
 //
+// # Hashes
+//
+// A blinded list holds for each name the first 16 bytes of
+// SHA-256("nudify-list/v1\0" ‖ salt ‖ name), see rule.HashName, as 32 hex digits
+// in either letter case. The salt of 16 bytes stands in the header, before the
+// first hash:
+//
+//	# Salt: 000102030405060708090a0b0c0d0e0f
+//
+// A file without one is refused as a whole, as is one in which another salt
+// follows: half of its hashes would never match, and nobody would know. A plain
+// name in a blinded list is refused. Publishers sort the hashes, so that their
+// order says nothing of the names; any order is read.
+//
 // # Auto
 //
 // Each line among the first 64 KiB votes for the format that it can only belong
 // to; comments and lines of two words vote for none. A line with nothing but a
 // name votes for domains, and those votes count for wildcard as soon as one line
 // begins with "*." or ".". Most votes win; a tie, or no vote at all, goes to the
-// first of domains, wildcard, hosts, adblock, dnsmasq, unbound, rpz. Lines that
-// do not fit the winner are refused one by one.
+// first of domains, wildcard, hosts, adblock, dnsmasq, unbound, rpz, hashes.
+// Lines that do not fit the winner are refused one by one.
 //
 // # Limits
 //

@@ -14,6 +14,8 @@ var (
 	ErrHTML    = errors.New("is a web page, not a list")
 	ErrBinary  = errors.New("is not text")
 	ErrRefused = errors.New("most of it was refused")
+	ErrNoSalt  = errors.New("holds hashes and no salt: a blinded list has \"# Salt: \" and 32 hex digits in front of them")
+	ErrSalts   = errors.New("holds hashes and two different salts: nobody can tell which one each was made with")
 )
 
 // Errors that refuse one line or one entry of it, beside those of
@@ -31,6 +33,7 @@ var (
 	ErrDirective   = errors.New("directive that brings in other lines")
 	ErrCondition   = errors.New("line that holds under a condition only")
 	ErrOwner       = errors.New("record whose owner is not known")
+	ErrHash        = errors.New("not a hash of 32 hex digits")
 	ErrOrigin      = errors.New("owner in a zone whose own name is not known")
 )
 

@@ -18,11 +18,13 @@ const (
 	Dnsmasq                // local=/badsite.example/
 	Unbound                // local-zone: "badsite.example" always_nxdomain
 	RPZ                    // badsite.example CNAME .
+	Hashes                 // 5c0177c336babfdfcefe048cc66b814f
 )
 
 var formats = [...]string{
 	Auto: "auto", Domains: "domains", Hosts: "hosts", Wildcard: "wildcard",
 	Adblock: "adblock", Dnsmasq: "dnsmasq", Unbound: "unbound", RPZ: "rpz",
+	Hashes: "hashes",
 }
 
 // String returns the format's name in the Corefile.

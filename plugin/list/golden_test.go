@@ -22,7 +22,7 @@ const fixtures = "../../testdata/lists"
 
 // published are the formats that a fixture stands for.
 var published = []list.Format{
-	list.Domains, list.Hosts, list.Wildcard, list.Adblock, list.Dnsmasq, list.Unbound, list.RPZ,
+	list.Domains, list.Hosts, list.Wildcard, list.Adblock, list.Dnsmasq, list.Unbound, list.RPZ, list.Hashes,
 }
 
 // event is what a Scanner says of one entry.
@@ -42,7 +42,11 @@ func read(r io.Reader, f list.Format) (*list.Scanner, []event) {
 		},
 	})
 	for s.Scan() {
-		events = append(events, event{s.Line(), s.Rule().String()})
+		text := s.Rule().String()
+		if s.Format() == list.Hashes {
+			text += s.Hash().String()
+		}
+		events = append(events, event{s.Line(), text})
 	}
 	slices.SortStableFunc(events, func(a, b event) int { return a.line - b.line })
 	return s, events

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nonudify/nonudify/plugin/rule"
 )
 
 // Header is what a list says of itself in the comments before its first rule.
@@ -21,6 +23,8 @@ type Header struct {
 	Modified time.Time
 	Expires  time.Time // a period such as "4 days" counts from Modified, or Issued without one
 	Entries  int
+	Salt     rule.Salt // of a blinded list
+	HasSalt  bool      // Salt was there: it may be all zeros
 }
 
 // maxValue is the length in bytes to which the text of a header field is cut.
@@ -35,24 +39,27 @@ const maxValue = 256
 //	! Last modified: 04 Nov 2025 18:28 UTC
 //	! Expires: 4 days (update frequency)
 //
-// Keys that it does not know are left alone.
+// Keys that it does not know are left alone. Once there was a salt, another one
+// is noticed wherever it stands: behind it begins another list.
 type headerReader struct {
 	Header
 	closed bool
 	period time.Duration // an Expires that is relative
+	salts  bool          // there was a Salt, and then another one
 }
 
 // comment reads one whole-line comment.
 func (h *headerReader) comment(text []byte) {
-	if h.closed || bytes.IndexByte(text, ':') < 0 {
+	if h.closed && !h.HasSalt || bytes.IndexByte(text, ':') < 0 {
 		return
 	}
 	rest := strings.TrimLeft(string(text), "#!;/ \t")
 	for rest != "" {
 		var field string
 		field, rest = cutField(rest)
-		if key, value, ok := strings.Cut(field, ":"); ok {
-			h.set(strings.ToLower(strings.TrimSpace(key)), clean(value))
+		key, value, ok := strings.Cut(field, ":")
+		if key = strings.ToLower(strings.TrimSpace(key)); ok && (!h.closed || key == "salt") {
+			h.set(key, clean(value))
 		}
 	}
 }
@@ -96,7 +103,7 @@ var known = map[string]bool{
 	"title": true, "list-id": true, "version": true, "homepage": true, "appeals": true, "serial": true,
 	"issued": true, "last modified": true, "last updated": true, "modified": true, "updated": true,
 	"date": true, "expires": true, "entries": true, "number of entries": true,
-	"number of unique domains": true,
+	"number of unique domains": true, "salt": true,
 }
 
 // set takes one field over. The first of two with the same key counts.
@@ -125,15 +132,21 @@ func (h *headerReader) set(key, value string) {
 		setFirst(&h.period, period(value))
 	case "entries", "number of entries", "number of unique domains":
 		setFirst(&h.Entries, count(value))
+	case "salt":
+		if salt, ok := parseHash([]byte(value)); ok {
+			h.salts = h.salts || h.HasSalt && salt != h.Salt
+			if !h.HasSalt {
+				h.Salt, h.HasSalt = salt, true
+			}
+		}
 	}
 }
 
 // meta reads the TXT record of a policy zone that describes the list:
 // "v=1 list=nudify expires=2026-12-06T00:00:00Z".
+//
+// It may stand anywhere: servers send a zone in an order of their own.
 func (h *headerReader) meta(data [][]byte) {
-	if h.closed {
-		return
-	}
 	for _, text := range data {
 		for word := range strings.FieldsSeq(string(text)) {
 			switch key, value, _ := strings.Cut(word, "="); key {

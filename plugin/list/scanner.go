@@ -46,9 +46,10 @@ type Scanner struct {
 	done   bool
 	err    error
 
-	queue   []found // rules of the lines read last
-	next    int     // the first of them that Scan has not returned
-	entries int     // rules and refusals of the line at hand
+	queue   []found   // rules of the lines read last
+	next    int       // the first of them that Scan has not returned
+	entries int       // rules and refusals of the line at hand
+	hash    rule.Hash // of the line at hand, in a blinded list
 }
 
 // found is a rule and the line that it stands in.
@@ -102,8 +103,13 @@ func (s *Scanner) Scan() bool {
 }
 
 // Rule returns the rule that Scan moved to. It is valid only after Scan
-// returned true.
+// returned true. In a blinded list it has no name.
 func (s *Scanner) Rule() rule.Rule { return s.queue[s.next].Rule }
+
+// Hash returns what Rule has instead of a name in a blinded list, one whose
+// Format is Hashes. It is made with the Salt of the Header. It is valid only after
+// Scan returned true.
+func (s *Scanner) Hash() rule.Hash { return s.hash }
 
 // Line returns the number, from 1, of the line that Rule stands in.
 func (s *Scanner) Line() int { return s.queue[s.next].line }
@@ -162,6 +168,8 @@ func newParser(f Format) parser {
 		return &unbound{}
 	case RPZ:
 		return &zone{}
+	case Hashes:
+		return hashes{}
 	}
 	return names{}
 }
@@ -211,6 +219,8 @@ func (s *Scanner) end(err error) {
 	switch st := &s.stats; {
 	case err != io.EOF:
 		s.fail(err)
+	case s.header.salts && s.c.Format == Hashes:
+		s.fail(ErrSalts)
 	case st.MostlyRefused():
 		s.fail(fmt.Errorf("%w: %d rules, %d refused", ErrRefused, st.Rules, st.Refused))
 	}

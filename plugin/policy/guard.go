@@ -72,6 +72,23 @@ func (g *Guard) Check(r rule.Rule) error {
 	return nil
 }
 
+// Blind returns names that Check refuses, by the hashes that a blinded list of
+// this salt has for them: the protected names and their parents. Of other public
+// suffixes and of what lies below a protected name there is no end; these are
+// refused when a query name brings them along, see set.BlindBuilder.
+func (g *Guard) Blind(salt rule.Salt) map[rule.Hash]dnsname.Name {
+	refused := map[rule.Hash]dnsname.Name{}
+	if g.protected == nil {
+		return refused
+	}
+	for _, names := range []*set.Set{g.protected, g.above} {
+		for r := range names.All() {
+			refused[rule.HashName(salt, r.Name)] = r.Name
+		}
+	}
+	return refused
+}
+
 // isPublicSuffix consults the ICANN and the private section of the list that
 // is compiled in (publicsuffix.org).
 func isPublicSuffix(n dnsname.Name) bool {

@@ -24,6 +24,8 @@ type Config struct {
 	Allow   []*set.Set // exceptions that beat every list, at any depth
 	Clients *Clients   // whom the policy is for; nil: everybody
 	Zones   *set.Set   // what the policy is for, as rules that block; nil: every name
+	// Incomplete says that a list is missing that may block any name.
+	Incomplete bool
 }
 
 // Policy is an immutable set of decisions, safe for concurrent use. The zero
@@ -64,11 +66,31 @@ func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
 			}
 		}
 	}
+	if p.config.Incomplete {
+		return p.pending(&k, client)
+	}
 	if excepted.Action != rule.None && !p.config.Clients.Include(client) {
 		return Verdict{}
 	}
 	return excepted
 }
+
+// pending is the verdict on a name that none of the lists blocks while another
+// is missing: only what that one could not block either passes.
+func (p *Policy) pending(k *set.Key, client netip.Addr) Verdict {
+	if !p.config.Clients.Include(client) {
+		return Verdict{}
+	}
+	for _, allow := range p.config.Allow {
+		if allow.Passes(k).Labels > 0 {
+			return Verdict{}
+		}
+	}
+	return Verdict{Pending: true}
+}
+
+// Complete reports whether no list is missing.
+func (p *Policy) Complete() bool { return !p.config.Incomplete }
 
 // block is Decide for a name that a list blocks: clients and exceptions may
 // yet undo it.

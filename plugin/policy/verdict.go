@@ -55,6 +55,7 @@ type Verdict struct {
 	Labels  int          // labels of the matched name, counted from the right of the query name
 	List    string       // name of the list that decided
 	Serial  uint32       // of that list
+	Pending bool         // with None: there is no verdict yet, a list is missing
 }
 
 // Blocked reports whether the name is to be denied.

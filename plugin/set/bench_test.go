@@ -2,10 +2,14 @@ package set
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/rule"
@@ -16,41 +20,55 @@ var syllables = strings.Fields("an ar ba be bi bo ca ce co da de di do el en er 
 
 var topLevels = strings.Fields("com com com com com com com net net org io app xyz info online ru de top site co.uk com.br")
 
-// syntheticNames returns n different names of about 16 bytes: mostly registered
-// domains, some hosts, some of them many below one domain.
+// syntheticNames returns n different names.
 func syntheticNames(n int) []dnsname.Name {
-	r := rand.New(rand.NewPCG(uint64(n), 7))
-	seen := make(map[string]bool, n)
+	seen := make(map[dnsname.Name]bool, n)
 	out := make([]dnsname.Name, 0, n)
-	shared := "shared.example"
-	for len(out) < n {
-		var b strings.Builder
-		for range 2 + r.IntN(4) {
-			b.WriteString(syllables[r.IntN(len(syllables))])
-		}
-		switch r.IntN(10) {
-		case 0:
-			fmt.Fprintf(&b, "%d", r.IntN(10000))
-		case 1:
-			b.WriteString("-" + syllables[r.IntN(len(syllables))])
-		}
-		name := b.String() + "." + topLevels[r.IntN(len(topLevels))]
-		switch r.IntN(10) {
-		case 0:
-			name = "www." + name
-		case 1:
-			name = b.String() + "." + shared
-		case 2:
-			if r.IntN(50) == 0 {
-				shared = name
-			}
-		}
+	for name := range realistic(n) {
 		if !seen[name] {
 			seen[name] = true
-			out = append(out, dnsname.Name(name))
+			if out = append(out, name); len(out) == n {
+				break
+			}
 		}
 	}
 	return out
+}
+
+// realistic yields names of about 16 bytes without end, the same for the same
+// seed, a few of them more than once: mostly registered domains, some hosts,
+// some of them many below one domain.
+func realistic(seed int) iter.Seq[dnsname.Name] {
+	r := rand.New(rand.NewPCG(uint64(seed), 7))
+	shared := "shared.example"
+	return func(yield func(dnsname.Name) bool) {
+		for {
+			var b strings.Builder
+			for range 2 + r.IntN(4) {
+				b.WriteString(syllables[r.IntN(len(syllables))])
+			}
+			switch r.IntN(10) {
+			case 0:
+				fmt.Fprintf(&b, "%d", r.IntN(10000))
+			case 1:
+				b.WriteString("-" + syllables[r.IntN(len(syllables))])
+			}
+			name := b.String() + "." + topLevels[r.IntN(len(topLevels))]
+			switch r.IntN(10) {
+			case 0:
+				name = "www." + name
+			case 1:
+				name = b.String() + "." + shared
+			case 2:
+				if r.IntN(50) == 0 {
+					shared = name
+				}
+			}
+			if !yield(dnsname.Name(name)) {
+				return
+			}
+		}
+	}
 }
 
 var sizes = []int{5_000, 500_000, 1_000_000, 5_000_000}
@@ -147,3 +165,99 @@ func BenchmarkBuild(b *testing.B) {
 		runtime.GC()
 	})
 }
+
+// BenchmarkBuildMemory makes a set of names that come one by one while another
+// set of the same size serves, as in a reload, and reports the peaks of the
+// heap, the serving set included: what is allocated, what the collector found
+// alive, and what the system gave for it. Beside it does the same a builder
+// that holds all names until it is asked for the set.
+func BenchmarkBuildMemory(b *testing.B) {
+	for _, n := range sizes[1:] {
+		if testing.Short() && n > 1_000_000 {
+			continue
+		}
+		b.Run(fmt.Sprintf("plain/%d", n), func(b *testing.B) { benchmarkMemory(b, n, func() adder { return new(plainBuilder) }) })
+		b.Run(fmt.Sprintf("runs/%d", n), func(b *testing.B) { benchmarkMemory(b, n, func() adder { return new(Builder) }) })
+	}
+}
+
+func benchmarkMemory(b *testing.B, n int, builder func() adder) {
+	serving := buildNames(b, builder(), n)
+	var top peak
+	for b.Loop() {
+		debug.FreeOSMemory()
+		top = top.or(watch(func() { buildNames(b, builder(), n) }))
+	}
+	b.ReportMetric(mb(serving.Bytes()), "set-MB")
+	b.ReportMetric(mb(int(top.inUse)), "peak-MB")
+	b.ReportMetric(mb(int(top.live)), "live-MB")
+	b.ReportMetric(mb(int(top.sys)), "sys-MB")
+	b.ReportMetric(float64(top.inUse)/float64(serving.Len()), "B/name")
+}
+
+// adder is a Builder or its naive twin.
+type adder interface {
+	Add(rule.Rule)
+	Set() (*Set, error)
+}
+
+// buildNames builds a set of n realistic names, none of which it keeps.
+func buildNames(t testing.TB, b adder, n int) *Set {
+	t.Helper()
+	for name := range realistic(n) {
+		b.Add(rule.Rule{Name: name, Trigger: rule.Subtree, Action: rule.Block})
+		if n--; n == 0 {
+			break
+		}
+	}
+	s, err := b.Set()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// peak is the most that the heap held of something, in bytes.
+type peak struct {
+	inUse uint64 // objects, and the room between them
+	live  uint64 // objects that the garbage collector kept
+	sys   uint64 // memory that the system gave and has not got back
+}
+
+// watch looks at the heap a thousand times a second while f runs.
+func watch(f func()) peak {
+	done, top := make(chan struct{}), make(chan peak)
+	go func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		p := look()
+		for {
+			select {
+			case <-tick.C:
+				p = p.or(look())
+			case <-done:
+				top <- p.or(look())
+				return
+			}
+		}
+	}()
+	f()
+	close(done)
+	return <-top
+}
+
+func look() peak {
+	s := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
+	}
+	metrics.Read(s)
+	inUse := s[0].Value.Uint64() + s[1].Value.Uint64()
+	return peak{inUse, s[2].Value.Uint64(), inUse + s[3].Value.Uint64()}
+}
+
+func (p peak) or(o peak) peak {
+	return peak{max(p.inUse, o.inUse), max(p.live, o.live), max(p.sys, o.sys)}
+}
+
+func mb(bytes int) float64 { return float64(bytes) / 1e6 }

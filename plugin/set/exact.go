@@ -64,52 +64,74 @@ func head(reversed []byte) uint64 {
 	return x
 }
 
-// newExact encodes the entries, which must be sorted by reversed name and
-// unique.
-func newExact(entries []entry, arena []byte) *exact {
-	e := &exact{n: len(entries)}
-	var sharedFreq, charFreq [symbols]uint64
-	eachStep(entries, arena, func(_ int, shared int, rest []byte, trigger rule.Trigger) {
-		sharedFreq[shared]++
-		for _, c := range rest {
-			charFreq[c]++
-		}
-		charFreq[trigger]++
-	})
-	e.shared, e.chars = newCode(&sharedFreq), newCode(&charFreq)
-	var w bitWriter
-	eachStep(entries, arena, func(i int, shared int, rest []byte, trigger rule.Trigger) {
-		if i%blockNames == 0 {
-			w.align()
-			e.heads = append(e.heads, head(rest))
-			e.offset = append(e.offset, uint32(len(w.out)))
-		}
-		w.put(e.shared, uint8(shared))
-		for _, c := range rest {
-			w.put(e.chars, c)
-		}
-		w.put(e.chars, uint8(trigger))
-	})
-	w.align()
-	e.data = slices.Clip(append(w.out, make([]byte, readSlack)...))
-	e.heads, e.offset = slices.Clip(e.heads), slices.Clip(e.offset)
-	return e
+// sequence is names in order, each only once. It can be gone through several
+// times.
+type sequence = iter.Seq[step]
+
+// step is one name of a sequence. The text is only good until the next one.
+type step struct {
+	name    []byte // reversed
+	shared  int    // bytes it has in common with the name before
+	trigger rule.Trigger
 }
 
-// eachStep calls f for every entry with what front coding stores of it: the
-// length of the prefix shared with the entry before (0 at the start of a
-// block) and the rest.
-func eachStep(entries []entry, arena []byte, f func(i, shared int, rest []byte, trigger rule.Trigger)) {
-	var before []byte
-	for i, e := range entries {
-		name := e.reversed(arena)
-		shared := 0
-		if i%blockNames != 0 {
-			shared = commonPrefix(before, name)
+// statistics is what must be known of names before they can be encoded.
+type statistics struct {
+	names  int
+	deep   int    // of these, how many have more than depth labels
+	depths uint32 // as in a table
+	shared [symbols]uint64
+	chars  [symbols]uint64
+}
+
+func survey(names sequence) (s statistics) {
+	for n := range names {
+		if labels := 1 + bytes.Count(n.name, []byte{'.'}); labels <= depth {
+			s.depths |= 1 << (labels - 1)
+		} else {
+			s.deep++
 		}
-		f(i, shared, name[shared:], e.trigger)
-		before = name
+		if s.names%blockNames == 0 {
+			n.shared = 0
+		}
+		s.names++
+		s.shared[n.shared]++
+		for _, c := range n.name[n.shared:] {
+			s.chars[c]++
+		}
+		s.chars[n.trigger]++
 	}
+	return s
+}
+
+// newExact encodes the names, of which s are the statistics.
+func newExact(names sequence, s *statistics) *exact {
+	blocks := (s.names + blockNames - 1) / blockNames
+	e := &exact{
+		heads:  make([]uint64, 0, blocks),
+		offset: make([]uint32, 0, blocks),
+		shared: newCode(&s.shared),
+		chars:  newCode(&s.chars),
+	}
+	bits := e.shared.bits(&s.shared) + e.chars.bits(&s.chars)
+	w := bitWriter{out: make([]byte, 0, bits/8+uint64(blocks)+readSlack)} // a block fills its last byte up
+	for n := range names {
+		if e.n%blockNames == 0 {
+			w.align()
+			e.heads = append(e.heads, head(n.name))
+			e.offset = append(e.offset, uint32(len(w.out)))
+			n.shared = 0
+		}
+		e.n++
+		w.put(e.shared, uint8(n.shared))
+		for _, c := range n.name[n.shared:] {
+			w.put(e.chars, c)
+		}
+		w.put(e.chars, uint8(n.trigger))
+	}
+	w.align()
+	e.data = append(w.out, make([]byte, readSlack)...)
+	return e
 }
 
 // commonPrefix returns the number of bytes that a and b begin alike.
@@ -232,11 +254,26 @@ func (c *cursor) compare(want []byte) (order, at int) {
 	return -1, at
 }
 
+// hashes yields the hashes of the names of up to depth labels.
+func (e *exact) hashes() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		var k Key
+		var text [dnsname.MaxLen]byte
+		for name := range e.all() {
+			index(&k, reverse(&text, name), len(name))
+			if k.labels <= depth && !yield(k.hash[k.labels-1]) {
+				return
+			}
+		}
+	}
+}
+
 // all yields the names, in the order of their reversed text.
 func (e *exact) all() iter.Seq2[[]byte, rule.Trigger] {
 	return func(yield func([]byte, rule.Trigger) bool) {
+		var c cursor // one for all blocks: where names are handed out, it is on the heap
 		for b := range e.heads {
-			for c := e.cursor(b); c.next(); {
+			for c = e.cursor(b); c.next(); {
 				if !yield(c.name(), c.trigger) {
 					return
 				}

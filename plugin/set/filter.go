@@ -1,6 +1,7 @@
 package set
 
 import (
+	"iter"
 	"math/bits"
 
 	"github.com/bits-and-blooms/bloom/v3"
@@ -28,12 +29,12 @@ type filter struct {
 	lines uint64
 }
 
-// newFilter returns the filter of the given hashes.
-func newFilter(hashes []uint64) *filter {
-	lines := max(1, (len(hashes)*bitsPerName+lineBits-1)/lineBits)
+// newFilter returns the filter of n hashes.
+func newFilter(n int, hashes iter.Seq[uint64]) *filter {
+	lines := max(1, (n*bitsPerName+lineBits-1)/lineBits)
 	f := &filter{words: make([]uint64, lines*lineWords), lines: uint64(lines)}
 	bits := bloom.From(f.words, probes).BitSet() // shares the words
-	for _, h := range hashes {
+	for h := range hashes {
 		line, places := f.locate(h)
 		for range probes {
 			bits.Set(uint(line*64 + places%lineBits))

@@ -31,6 +31,10 @@ func FuzzMatch(f *testing.F) {
 				}
 			}
 			if r.Trigger != 0 {
+				if len(rules)%3 == 2 { // so that runs are merged
+					b.block.put()
+					b.pass.put()
+				}
 				rules = append(rules, r)
 				b.Add(r)
 			}

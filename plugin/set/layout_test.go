@@ -132,7 +132,7 @@ func arenaLayout(names []dnsname.Name) func(string) bool {
 	}
 	offsets = append(offsets, uint32(len(arena)))
 	arena = slices.Clip(arena)
-	f := newFilter(hashes)
+	f := newFilter(len(hashes), slices.Values(hashes))
 	at := func(i int) []byte { return arena[offsets[i]:offsets[i+1]] }
 	return func(qname string) bool {
 		var k Key
