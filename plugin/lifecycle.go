@@ -2,6 +2,8 @@ package nonudify
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"runtime/debug"
@@ -22,28 +24,11 @@ import (
 
 var log = clog.NewWithPlugin(directive.Name)
 
-// pollInterval is how often files are looked at. Looking, rather than being
-// told by the kernel, works the same on every system, network file system,
-// link and container mount.
-const pollInterval = 2 * time.Second
-
 // Lists and prefix files are shared by all directives of the process: what
 // several of them name is loaded once, and a reload finds it loaded.
 var (
-	lists = feed.Pool[feed.List]{Interval: pollInterval, Report: func(_ string, l *feed.List, err error) {
-		if err != nil {
-			log.Errorf("Keeping the last good list: %v", err)
-			return
-		}
-		report(l.File, l)
-	}}
-	prefixes = feed.Pool[[]netip.Prefix]{Interval: pollInterval, Report: func(key string, p *[]netip.Prefix, err error) {
-		if err != nil {
-			log.Errorf("Keeping the last good prefixes: %v", err)
-			return
-		}
-		log.Infof("Loaded %s: %d prefixes", key, len(*p))
-	}}
+	lists    = feed.Pool[feed.List]{Report: reportList}
+	prefixes = feed.Pool[[]netip.Prefix]{Report: reportPrefixes}
 )
 
 // sources are a handler's shares of what its policy is built of.
@@ -104,7 +89,8 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 		if dnsserver.GetConfig(c).Handler("tsig") != nil {
 			n.reserve = tsigSize
 		}
-		if err := n.start(); err != nil {
+		n.config.Secrets = dnsserver.GetConfig(c).TsigSecret
+		if err := n.start(first); err != nil {
 			return plugin.Error(directive.Name, err)
 		}
 		runtime.AddCleanup(i, (*NoNudify).stop, n)
@@ -166,10 +152,10 @@ func (t *trial) forget(n *NoNudify) {
 }
 
 // start takes hold of all lists and builds the first policy of them. It runs
-// before the ports open. A list that cannot be used stops it: whoever has just
+// before the ports open. A file that cannot be used stops it: whoever has just
 // started or changed the server is there to read why, and on a reload the old
 // server goes on.
-func (n *NoNudify) start() error {
+func (n *NoNudify) start(first bool) error {
 	feeds, err := n.config.Feeds()
 	if err != nil {
 		return err
@@ -182,7 +168,7 @@ func (n *NoNudify) start() error {
 	for _, f := range n.config.PrefixFiles() {
 		s.prefixes = append(s.prefixes, prefixes.Acquire(f.Key(), f.Refresher))
 	}
-	if err := s.load(); err != nil {
+	if err := s.load(!first && !n.config.Open); err != nil {
 		n.stop()
 		return err
 	}
@@ -214,23 +200,61 @@ func (s *sources) watch(f func()) {
 	}
 }
 
-// load waits until every source has been read once, by this handler or by
-// another that shares it.
-func (s *sources) load() error {
+// load has every list and prefix file loaded, by this handler or by another that
+// shares it. What comes over the network is not waited for, unless patient says
+// so: then an old server answers meanwhile, and goes on if it does not come.
+func (s *sources) load(patient bool) error {
 	for i, l := range s.lists {
-		before := l.Value()
-		edition, err := directive.First(context.Background(), l.Refresher)
-		if err != nil {
+		if err := s.begin(s.feeds[i], l.Refresher, patient); err != nil {
 			return err
-		}
-		if edition != before { // not loaded for another directive already
-			report(s.feeds[i].Config.File, edition)
 		}
 	}
 	for _, p := range s.prefixes {
 		if _, err := directive.First(context.Background(), p.Refresher); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+const (
+	// maxPatience is how long a reload waits for a list that was never there.
+	maxPatience = 30 * time.Second
+	// spread is the time over which servers that start together, as after a
+	// power cut, ask for newer editions of what they have.
+	spread = 10 * time.Second
+)
+
+// begin gets the first value of a list: a copy of it is used at once, and looked
+// after in the background.
+func (s *sources) begin(f directive.Feed, r *feed.Refresher[feed.List], patient bool) error {
+	before := r.Value()
+	restored, err := r.Restore()
+	if err != nil {
+		log.Errorf("List %s: not using the copy on disk: %v", f.List, err)
+	}
+	if w := r.Status().Warning; w != nil && before == nil {
+		log.Warningf("List %s: %v", f.List, w)
+	}
+	switch {
+	case f.Remote && restored:
+		if before == nil {
+			r.Wake(rand.N(spread))
+		}
+	case f.Remote && !patient:
+		log.Infof("List %s: not here yet, fetching it", f.List)
+		r.Wake(0)
+	default:
+		ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
+		defer cancel()
+		if _, err := r.Refresh(ctx); r.Value() == nil {
+			return err
+		} else if err != nil && before == nil {
+			log.Errorf("Keeping the last good list: %v", err)
+		}
+	}
+	if l := r.Value(); l != before {
+		report(f.Config.Load.File, l)
 	}
 	return nil
 }
@@ -270,6 +294,36 @@ func values[T any](shares []feed.Share[T]) []*T {
 	return vs
 }
 
+// reportList logs what a round has changed.
+func reportList(_ string, r *feed.Refresher[feed.List], c feed.Change) {
+	l := r.Value()
+	switch {
+	case c.Err != nil && l == nil:
+		log.Errorf("There is no list yet: %v", c.Err)
+	case c.Err != nil:
+		log.Errorf("Keeping the last good list: %v", c.Err)
+	case c.New:
+		report(l.File, l)
+	case c.Mended:
+		log.Infof("List %s: fresh again", l.File)
+	}
+	if c.Warning != nil {
+		log.Warningf("List in use: %v", c.Warning)
+	}
+}
+
+// reportPrefixes logs what a round has changed.
+func reportPrefixes(key string, r *feed.Refresher[[]netip.Prefix], c feed.Change) {
+	switch {
+	case c.Err != nil:
+		log.Errorf("Keeping the last good prefixes: %v", c.Err)
+	case c.New:
+		log.Infof("Loaded %s: %d prefixes", key, len(*r.Value()))
+	case c.Mended:
+		log.Infof("%s: fresh again", key)
+	}
+}
+
 // maxLogged is the number of refused lines of a list that are logged.
 const maxLogged = 5
 
@@ -280,11 +334,19 @@ const large = 100_000
 
 // report logs what a list that was just loaded holds.
 func report(name string, l *feed.List) {
-	log.Infof("List %s: %d rules, %d refused, format %v, serial %d", name, l.Stats.Rules, l.Stats.Refused, l.Format, l.Serial)
+	log.Infof("List %s: %d rules, %d refused, format %v, serial %d%s", name, l.Stats.Rules, l.Stats.Refused, l.Format, l.Serial, signedBy(l))
 	for _, e := range l.Refused[:min(len(l.Refused), maxLogged)] {
 		log.Warningf("List %s: refused %v", name, e)
 	}
 	if l.Stats.Rules >= large {
 		debug.FreeOSMemory()
 	}
+}
+
+// signedBy names the key that a list is signed with.
+func signedBy(l *feed.List) string {
+	if l.Signature == nil {
+		return ""
+	}
+	return fmt.Sprintf(", signed with key %016X", l.Signature.KeyID)
 }

@@ -2,6 +2,7 @@ package nonudify
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -95,40 +96,70 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, directive.Name, name), help, append([]string{"list"}, labels...), nil)
 }
 
+// listGauges are what is said of each list.
+var listGauges = []struct {
+	*prometheus.Desc
+	of func(listState) float64
+}{
+	{desc("list_entries", "Rules in use, per list."), func(s listState) float64 { return float64(s.entries) }},
+	{desc("list_refused_lines", "Entries refused when the list was loaded, per list."), func(s listState) float64 { return float64(s.refused) }},
+	{desc("list_age_seconds", "Time since the list was issued, or else last modified, or else loaded."), func(s listState) float64 { return s.age.Seconds() }},
+	{desc("list_load_seconds", "Time that loading the list took."), func(s listState) float64 { return s.took.Seconds() }},
+	{desc("list_serial", "Serial of the edition in use, 0 while there is none."), func(s listState) float64 { return float64(s.serial) }},
+	{desc("list_signed", "1 when the edition in use carries a signature that was verified."), func(s listState) float64 { return float64(s.signed) }},
+	{desc("list_expiry_timestamp_seconds", "When the edition in use expires, 0 if it does not say."), func(s listState) float64 { return unix(s.expires) }},
+	{desc("list_last_attempt_timestamp_seconds", "Begin of the last attempt to refresh the list, 0 before the first."), func(s listState) float64 { return unix(s.attempt) }},
+	{desc("list_last_success_timestamp_seconds", "When the list was last found to be right, 0 before the first time."), func(s listState) float64 { return unix(s.success) }},
+	{desc("list_next_refresh_timestamp_seconds", "When the next attempt to refresh the list is due."), func(s listState) float64 { return unix(s.next) }},
+	{desc("list_not_saved", "1 when the edition in use could not be kept on disk."), func(s listState) float64 { return float64(s.unsaved) }},
+}
+
 var (
-	entriesDesc = desc("list_entries", "Rules in use, per list.")
-	refusedDesc = desc("list_refused_lines", "Entries refused when the list was loaded, per list.")
-	ageDesc     = desc("list_age_seconds", "Time since the list was issued, or else last modified, or else loaded.")
-	loadDesc    = desc("list_load_seconds", "Time that loading the list took.")
-	failingDesc = desc("list_failing", "1 when the last attempt to refresh the list failed and the last good one serves.")
+	failingDesc = desc("list_failing", "1 when the last attempt to refresh the list failed, by cause; 0 with the cause none otherwise.", "cause")
+	roundsDesc  = desc("list_rounds_total", "Counter of attempts to refresh the list, by result.", "result")
 	filterDesc  = desc("filter_queries_total", "Counter of queries that the list's Bloom filter saw, by its outcome.", "outcome")
 )
 
 // Describe is prometheus.Collector.
 func (r *registry) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{entriesDesc, refusedDesc, ageDesc, loadDesc, failingDesc, filterDesc} {
+	for _, g := range listGauges {
+		ch <- g.Desc
+	}
+	for _, d := range []*prometheus.Desc{failingDesc, roundsDesc, filterDesc} {
 		ch <- d
 	}
 }
 
 // listState is what the metrics say of all lists of one name.
 type listState struct {
-	entries, refused int
-	age, took        time.Duration
-	failing          float64
+	entries, refused         int
+	serial                   uint32
+	signed, unsaved, failing int
+	age, took                time.Duration
+	expires                  time.Time
+	attempt, success, next   time.Time
+	cause                    feed.Cause
+	rounds                   map[feed.Cause]uint64
+}
+
+// unix returns the seconds since 1970, 0 for no time.
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }
 
 // Collect is prometheus.Collector.
 func (r *registry) Collect(ch chan<- prometheus.Metric) {
 	for name, s := range r.states(time.Now()) {
-		gauge := func(d *prometheus.Desc, v float64) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
+		for _, g := range listGauges {
+			ch <- prometheus.MustNewConstMetric(g.Desc, prometheus.GaugeValue, g.of(s), name)
 		}
-		gauge(entriesDesc, float64(s.entries))
-		gauge(refusedDesc, float64(s.refused))
-		gauge(ageDesc, s.age.Seconds())
-		gauge(loadDesc, s.took.Seconds())
-		gauge(failingDesc, s.failing)
+		ch <- prometheus.MustNewConstMetric(failingDesc, prometheus.GaugeValue, float64(s.failing), name, string(s.cause))
+		for result, n := range s.rounds {
+			ch <- prometheus.MustNewConstMetric(roundsDesc, prometheus.CounterValue, float64(n), name, string(result))
+		}
 	}
 	counters.Range(func(name, c any) bool {
 		t := c.(*policy.Counter).Counts()
@@ -151,24 +182,60 @@ func (r *registry) states(now time.Time) map[string]listState {
 	states := make(map[string]listState)
 	for _, s := range r.sources {
 		for i, l := range s.lists {
-			if edition := l.Value(); edition != nil && !seen[l.Refresher] {
-				seen[l.Refresher] = true
-				name := s.feeds[i].List
-				states[name] = states[name].plus(edition, l.Err() != nil, now)
+			if seen[l.Refresher] {
+				continue
 			}
+			seen[l.Refresher] = true
+			name := s.feeds[i].List
+			if _, known := states[name]; !known {
+				states[name] = listState{cause: "none", signed: 1, rounds: map[feed.Cause]uint64{}}
+			}
+			states[name] = states[name].after(l.Refresher).holding(l.Value(), now)
 		}
 	}
 	return states
 }
 
-// plus adds one edition: the worst of several is what an alarm should see.
-func (s listState) plus(l *feed.List, failing bool, now time.Time) listState {
+// after adds what the rounds of one list have come to. Of several, the one that
+// is worst off is what an alarm should see.
+func (s listState) after(r *feed.Refresher[feed.List]) listState {
+	status := r.Status()
+	if status.Err != nil {
+		s.failing, s.cause = 1, feed.CauseOf(status.Err)
+	}
+	if errors.Is(status.Warning, feed.ErrNotSaved) {
+		s.unsaved = 1
+	}
+	s.attempt, s.next = earlier(s.attempt, status.Attempt), earlier(s.next, r.Next())
+	s.success = earlier(s.success, status.Success)
+	for result, n := range status.Rounds {
+		s.rounds[result] += n
+	}
+	return s
+}
+
+// earlier returns the earlier of two times that are not zero.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// holding adds the edition in use, nil if there is none.
+func (s listState) holding(l *feed.List, now time.Time) listState {
+	if l == nil {
+		s.signed = 0
+		return s
+	}
 	s.entries += l.Stats.Rules
 	s.refused += l.Stats.Refused
+	s.serial = max(s.serial, l.Serial)
 	s.age = max(s.age, now.Sub(issued(l)))
 	s.took = max(s.took, l.Took)
-	if failing {
-		s.failing = 1
+	s.expires = earlier(s.expires, l.Header.Expires)
+	if l.Signature == nil {
+		s.signed = 0
 	}
 	return s
 }

@@ -34,7 +34,7 @@ type NoNudify struct {
 	config   *directive.Config
 	answerer *answer.Answerer
 	reserve  int                           // octets that others will add to a reply
-	policy   atomic.Pointer[policy.Policy] // nil until all lists are loaded
+	policy   atomic.Pointer[policy.Policy] // nil before the start
 	verdicts verdictCounters
 
 	mu      sync.Mutex // one rebuild of the policy at a time
@@ -44,8 +44,12 @@ type NoNudify struct {
 // Name returns the directive's name, by which other plugins find this one.
 func (n *NoNudify) Name() string { return directive.Name }
 
-// Ready reports whether every list is loaded.
-func (n *NoNudify) Ready() bool { return n.policy.Load() != nil }
+// Ready reports whether queries are judged: every list is loaded, or the
+// configuration says not to wait for those that are not.
+func (n *NoNudify) Ready() bool {
+	p := n.policy.Load()
+	return p != nil && p.Complete()
+}
 
 // ServeDNS answers queries for blocked names and hands all others on. Its
 // frame is small on purpose: the rest of the chain runs on top of it, in a
@@ -63,19 +67,24 @@ func (n *NoNudify) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 //
 //go:noinline
 func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) bool {
-	if len(r.Question) != 1 || r.Question[0].Qclass != dns.ClassINET || r.Opcode != dns.OpcodeQuery {
+	if len(r.Question) != 1 || r.Question[0].Qclass != dns.ClassINET {
 		return false
 	}
-	p := n.policy.Load()
-	if p == nil {
+	if r.Opcode != dns.OpcodeQuery {
+		return r.Opcode == dns.OpcodeNotify && n.notify(w, r)
+	}
+	v := policy.Verdict{Pending: true}
+	if p := n.policy.Load(); p != nil {
+		v = p.Decide(r.Question[0].Name, client(w))
+	}
+	switch {
+	case v.Action != rule.None:
+		return n.act(ctx, w, r, v)
+	case v.Pending: // nobody can tell yet: the client may ask again
 		write(w, n.answerer.NotReady(n.request(w, r, transport(ctx, w))))
 		return true
 	}
-	v := p.Decide(r.Question[0].Name, client(w))
-	if v.Action == rule.None {
-		return false
-	}
-	return n.act(ctx, w, r, v)
+	return false
 }
 
 // act does what the verdict on a listed name asks for, and reports whether the

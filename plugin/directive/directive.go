@@ -7,12 +7,14 @@ package directive
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"golang.org/x/text/language"
 
 	"github.com/nonudify/nonudify/plugin/answer"
 	"github.com/nonudify/nonudify/plugin/builtin"
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
@@ -46,14 +48,27 @@ type Config struct {
 	// Languages are those of the people behind this server, the first the most
 	// wanted, as BCP 47 tags.
 	Languages []language.Tag
+	State     string           // directory of the last good copies; "": none are kept
+	Open      bool             // let queries pass until the lists are there for the first time
+	Bootstrap []netip.AddrPort // resolvers of the names in the sources of lists; empty: the system's
+	// Secrets are those of TSIG keys in base64, by their canonical name. They are
+	// no part of the directive: whoever has them enters them.
+	Secrets map[string]string
 }
 
 // List is one list property.
 type List struct {
-	Name   string // unique in the directive, also a label of metrics
-	Source string // "builtin" or a path
-	Format list.Format
-	Reason *policy.Reason // nil: the directive's
+	Name string // unique in the directive, also a label of metrics
+	// Sources are "builtin", or a path, or the URLs of mirrors.
+	Sources   []string
+	Format    list.Format
+	Reason    *policy.Reason // nil: the directive's
+	Keys      []feed.Key     // with any, an edition must be signed
+	Signature string         // where its signature is; "": beside it
+	ID        string         // the List-ID that it must have; "": the one of its first edition
+	Refresh   time.Duration  // 0: what the list asks for
+	Shrink    int            // as in feed.FeedConfig
+	MaxBytes  int64          // 0: feed.DefaultMaxBytes
 }
 
 // Names are the arguments of an allow or block property.
@@ -71,7 +86,8 @@ type Prefixes struct {
 // Parse reads one directive, whose name is the current token of t:
 //
 //	nonudify [ZONES...] {
-//	    list builtin|PATH [name NAME] [format FORMAT] [reason REASON]
+//	    list builtin|PATH|URL... [name NAME] [format FORMAT] [reason REASON] [key PUBKEY]... [signature URL|PATH]
+//	         [id LIST-ID] [refresh DURATION] [shrink PERCENT|off] [max BYTES]
 //	    allow NAME|FILE...
 //	    block NAME|FILE...
 //	    action nxdomain | nodata | sinkhole ADDRESS... | shadow
@@ -85,6 +101,9 @@ type Prefixes struct {
 //	    clients CIDR|FILE...
 //	    except CIDR|FILE...
 //	    language TAG...
+//	    state DIR
+//	    start wait | open
+//	    bootstrap ADDRESS...
 //	}
 //
 // An argument is a file when it has a slash in it and is no prefix; the source
@@ -114,7 +133,7 @@ type parser struct {
 // repeatable are the properties that may be given more than once.
 var repeatable = map[string]bool{
 	"list": true, "allow": true, "block": true, "contact": true, "justification": true,
-	"incident": true, "clients": true, "except": true,
+	"incident": true, "clients": true, "except": true, "bootstrap": true,
 }
 
 // zones reads the directive's arguments. A zone that is none must not be taken
@@ -143,7 +162,7 @@ func (p *parser) property(name string) error {
 		"list": p.list, "allow": p.allow, "block": p.block, "action": p.action, "reason": p.reason,
 		"contact": p.contact, "organization": p.organization, "justification": p.justification,
 		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "clients": p.clients, "except": p.except,
-		"language": p.language,
+		"language": p.language, "state": p.state, "start": p.start, "bootstrap": p.bootstrap,
 	}[name]
 	if read == nil {
 		return p.Errf("unknown property '%s'", name)
@@ -163,7 +182,7 @@ func (p *parser) property(name string) error {
 func (p *parser) finish() (*Config, error) {
 	c := p.config
 	if len(c.Lists) == 0 {
-		c.Lists = []List{{Name: builtin.Name, Source: builtin.Name}}
+		c.Lists = []List{{Name: builtin.Name, Sources: []string{builtin.Name}}}
 	}
 	if len(c.Answer.Incidents) > 0 && !c.censors() {
 		return nil, p.Errf("an incident is the public notice of a legal order: it needs 'reason censored'")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/answer"
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
@@ -55,6 +56,16 @@ func cidrs(text string) (ps []netip.Prefix) {
 	return ps
 }
 
+// key reads a public key.
+func key(t *testing.T, text string) feed.Key {
+	t.Helper()
+	k, err := feed.ParseKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 // TestParse reads properties that are right. None of the files exists: parsing
 // must not look.
 func TestParse(t *testing.T) {
@@ -65,7 +76,7 @@ func TestParse(t *testing.T) {
 		}
 		return js
 	}
-	builtin := []List{{Name: "builtin", Source: "builtin"}}
+	builtin := []List{{Name: "builtin", Sources: []string{"builtin"}}}
 	tests := []struct {
 		properties string
 		want       Config // Lists nil: the built-in one
@@ -73,18 +84,42 @@ func TestParse(t *testing.T) {
 		{"", Config{}},
 
 		{"list builtin", Config{}},
-		{"list builtin name own reason censored", Config{Lists: []List{{Name: "own", Source: "builtin", Reason: &censored}}}},
-		{"list lists/nudify.txt", Config{Lists: []List{{Name: "nudify", Source: "lists/nudify.txt"}}}},
-		{"list nudify.txt", Config{Lists: []List{{Name: "nudify", Source: "nudify.txt"}}}},
-		{"list /no/such/nudify.v2.txt", Config{Lists: []List{{Name: "nudify.v2", Source: "/no/such/nudify.v2.txt"}}}},
-		{"list ./a/../b.rpz format rpz", Config{Lists: []List{{Name: "b", Source: "b.rpz", Format: list.RPZ}}}},
-		{"list x.txt reason blocked format hosts name school", Config{Lists: []List{{Name: "school", Source: "x.txt", Format: list.Hosts, Reason: &blocked}}}},
-		{"list x.txt format auto", Config{Lists: []List{{Name: "x", Source: "x.txt"}}}},
-		{"list ./builtin", Config{Lists: []List{{Name: "builtin", Source: "./builtin"}}}}, // the file, not the built-in list
-		{"list ./.nudify", Config{Lists: []List{{Name: ".nudify", Source: ".nudify"}}}},
-		{"list builtin\nlist a.txt\nlist b.txt", Config{Lists: []List{builtin[0], {Name: "a", Source: "a.txt"}, {Name: "b", Source: "b.txt"}}}},
-		{"list a.txt name " + strings.Repeat("n", maxListName), Config{Lists: []List{{Name: strings.Repeat("n", maxListName), Source: "a.txt"}}}},
-		{`list "my lists/a.txt"`, Config{Lists: []List{{Name: "a", Source: "my lists/a.txt"}}}},
+		{"list builtin name own reason censored", Config{Lists: []List{{Name: "own", Sources: []string{"builtin"}, Reason: &censored}}}},
+		{"list lists/nudify.txt", Config{Lists: []List{{Name: "nudify", Sources: []string{"lists/nudify.txt"}}}}},
+		{"list nudify.txt", Config{Lists: []List{{Name: "nudify", Sources: []string{"nudify.txt"}}}}},
+		{"list /no/such/nudify.v2.txt", Config{Lists: []List{{Name: "nudify.v2", Sources: []string{"/no/such/nudify.v2.txt"}}}}},
+		{"list ./a/../b.rpz format rpz", Config{Lists: []List{{Name: "b", Sources: []string{"b.rpz"}, Format: list.RPZ}}}},
+		{"list x.txt reason blocked format hosts name school", Config{Lists: []List{{Name: "school", Sources: []string{"x.txt"}, Format: list.Hosts, Reason: &blocked}}}},
+		{"list x.txt format auto", Config{Lists: []List{{Name: "x", Sources: []string{"x.txt"}}}}},
+		{"list ./builtin", Config{Lists: []List{{Name: "builtin", Sources: []string{"./builtin"}}}}}, // the file, not the built-in list
+		{"list ./.nudify", Config{Lists: []List{{Name: ".nudify", Sources: []string{".nudify"}}}}},
+		{"list builtin\nlist a.txt\nlist b.txt", Config{Lists: []List{builtin[0], {Name: "a", Sources: []string{"a.txt"}}, {Name: "b", Sources: []string{"b.txt"}}}}},
+		{"list a.txt name " + strings.Repeat("n", maxListName), Config{Lists: []List{{Name: strings.Repeat("n", maxListName), Sources: []string{"a.txt"}}}}},
+		{`list "my lists/a.txt"`, Config{Lists: []List{{Name: "a", Sources: []string{"my lists/a.txt"}}}}},
+
+		{"list https://lists.example/nudify.txt", Config{Lists: []List{{Name: "nudify", Sources: []string{"https://lists.example/nudify.txt"}, Shrink: 20}}}},
+		{"list https://lists.example", Config{Lists: []List{{Name: "lists", Sources: []string{"https://lists.example"}, Shrink: 20}}}},
+		{"list https://a.example/x.txt https://192.0.2.1:8443/y.txt http://[2001:db8::1]/z.txt key RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH", Config{Lists: []List{{
+			Name: "x", Sources: []string{"https://a.example/x.txt", "https://192.0.2.1:8443/y.txt", "http://[2001:db8::1]/z.txt"}, Keys: []feed.Key{key(t, "RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH")}, Shrink: 20,
+		}}}},
+		{"list https://lists.example/x.txt?token=1 name own id nudify.example key RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH key RWS1dv6hU9kqIrbQub4XcUY+MrYKGEZseQJiw3dArBJhPa/8sz0MIZZf signature https://lists.example/s refresh 1s shrink 5% max 64M format hosts", Config{Lists: []List{{
+			Name: "own", Sources: []string{"https://lists.example/x.txt?token=1"}, ID: "nudify.example", Keys: []feed.Key{key(t, "RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH"), key(t, "RWS1dv6hU9kqIrbQub4XcUY+MrYKGEZseQJiw3dArBJhPa/8sz0MIZZf")},
+			Signature: "https://lists.example/s", Refresh: time.Second, Shrink: 5, MaxBytes: 64 << 20, Format: list.Hosts,
+		}}}},
+		{"list a.txt key RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH signature sigs/a.sig shrink 0 max 100", Config{Lists: []List{{
+			Name: "a", Sources: []string{"a.txt"}, Keys: []feed.Key{key(t, "RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH")}, Signature: "sigs/a.sig", Shrink: feed.NoFall, MaxBytes: 100,
+		}}}},
+		{"list https://lists.example/x.txt shrink off max 1GiB", Config{Lists: []List{{Name: "x", Sources: []string{"https://lists.example/x.txt"}, MaxBytes: 1 << 30}}}},
+		{"list axfr://192.0.2.1/Nudify.RPZ.", Config{Lists: []List{{Name: "Nudify.RPZ.", Sources: []string{"axfr://192.0.2.1/Nudify.RPZ."}, Format: list.RPZ, Shrink: 20}}}},
+		{"list axfrs://ns1.example/rpz?tsig=k axfr://ns2.example:5353/rpz?tsig=k&algorithm=hmac-sha512 name z", Config{Lists: []List{{
+			Name: "z", Sources: []string{"axfrs://ns1.example/rpz?tsig=k", "axfr://ns2.example:5353/rpz?tsig=k&algorithm=hmac-sha512"}, Format: list.RPZ, Shrink: 20,
+		}}}},
+		{"state /var/lib/nonudify", Config{State: "/var/lib/nonudify"}},
+		{"start wait", Config{}},
+		{"start open", Config{Open: true}},
+		{"bootstrap 192.0.2.1 192.0.2.2:5353\nbootstrap 2001:db8::1 [2001:db8::2]:53", Config{Bootstrap: []netip.AddrPort{
+			netip.MustParseAddrPort("192.0.2.1:53"), netip.MustParseAddrPort("192.0.2.2:5353"), netip.MustParseAddrPort("[2001:db8::1]:53"), netip.MustParseAddrPort("[2001:db8::2]:53"),
+		}}},
 
 		{"allow OK.example. bücher.example", Config{Allow: Names{Rules: []rule.Rule{subtree(rule.Pass, "ok.example"), subtree(rule.Pass, "xn--bcher-kva.example")}}}},
 		{"allow ./ok.txt /etc/ok.txt ok.example", Config{Allow: Names{Files: []string{"ok.txt", "/etc/ok.txt"}, Rules: []rule.Rule{subtree(rule.Pass, "ok.example")}}}},
@@ -104,7 +139,7 @@ func TestParse(t *testing.T) {
 		{`organization "Example School"`, Config{Answer: answer.Config{Organization: "Example School"}}},
 		{`justification de "Von der Schule gesperrt."`, Config{Answer: answer.Config{Justifications: just("de", "Von der Schule gesperrt.")}}},
 		{"reason censored\nincident lumen 12345678\nincident other 9", Config{Reason: policy.Censored, Answer: answer.Config{Incidents: []answer.Incident{{Database: "lumen", ID: "12345678"}, {Database: "other", ID: "9"}}}}},
-		{"incident lumen 1\nlist builtin reason censored", Config{Lists: []List{{Name: "builtin", Source: "builtin", Reason: &censored}}, Answer: answer.Config{Incidents: []answer.Incident{{Database: "lumen", ID: "1"}}}}},
+		{"incident lumen 1\nlist builtin reason censored", Config{Lists: []List{{Name: "builtin", Sources: []string{"builtin"}, Reason: &censored}}, Answer: answer.Config{Incidents: []answer.Incident{{Database: "lumen", ID: "1"}}}}},
 		{"ttl 1s", Config{Answer: answer.Config{TTL: time.Second}}},
 		{"ttl 24h", Config{Answer: answer.Config{TTL: 24 * time.Hour}}},
 		{"ttl 1m30s", Config{Answer: answer.Config{TTL: 90 * time.Second}}},
@@ -152,6 +187,7 @@ func TestParseErrors(t *testing.T) {
 		{"organization", missing + "'organization'"}, {"justification", missing + "'justification'"},
 		{"incident", missing + "'incident'"}, {"ttl", missing + "'ttl'"}, {"sde", missing + "'sde'"},
 		{"clients", missing + "'clients'"}, {"except", missing + "'except'"}, {"language", missing + "'language'"},
+		{"state", missing + "'state'"}, {"start", missing + "'start'"}, {"bootstrap", missing + "'bootstrap'"},
 
 		{"action nodata\naction nodata", "3: property 'action' is given twice"},
 		{"reason blocked\nreason blocked", "3: property 'reason' is given twice"},
@@ -160,12 +196,52 @@ func TestParseErrors(t *testing.T) {
 		{"sde on\nsde on", "3: property 'sde' is given twice"},
 		{"language de\nlanguage en", "3: property 'language' is given twice"},
 
-		{"list https://lists.example/nudify.txt", "2: 'https://lists.example/nudify.txt': a list is builtin or the path of a file"},
-		{"list axfr://ns.example/rpz", "2: 'axfr://ns.example/rpz': a list is builtin or the path of a file"},
+		{"list ftp://lists.example/nudify.txt", "2: 'ftp://lists.example/nudify.txt': a list comes from https, http, axfr or axfrs, from a file, or is built in"},
+		{"list https://:443/a.txt", "2: 'https://:443/a.txt' is not the URL of a list"},
+		{`list "https://lists.example/a.txt#part"`, "2: 'https://lists.example/a.txt' is not the URL of a list"},
+		{"list https://lists.example:0/a.txt", "2: 'https://lists.example:0/a.txt' has no port that exists"},
+		{"list https://lists..example/a.txt", "2: 'https://lists..example/a.txt': 'lists..example' is neither a name nor an address"},
+		{"list https://me:secret@lists.example:99999/a.txt?token=secret", "2: 'https://lists.example:99999/a.txt' has no port that exists"},
+		{"list \"https://me:secret@lists.example/%zz\"", "2: the URL of a list cannot be read"},
+		{"list http://me:secret@lists.example/a.txt?token=secret", "2: 'http://lists.example/a.txt': over plain http anybody on the way may change the list: it needs a key, or https"},
+		{"list https://lists.example/a.txt http://lists.example/a.txt", "2: 'http://lists.example/a.txt': over plain http anybody on the way may change the list: it needs a key, or https"},
+		{"list a.txt https://lists.example/a.txt", "2: 'a.txt': only a URL has mirrors"},
+		{"list builtin https://lists.example/a.txt", "2: 'builtin': only a URL has mirrors"},
+		{"list axfr://ns.example", "2: 'axfr://ns.example': want axfr://HOST[:PORT]/ZONE[?tsig=KEYNAME]"},
+		{"list axfr://ns.example/a/b", "2: 'axfr://ns.example/a/b': want axfr://HOST[:PORT]/ZONE[?tsig=KEYNAME]"},
+		{"list axfr://me:secret@ns.example/rpz", "2: 'axfr://ns.example/rpz': want axfr://HOST[:PORT]/ZONE[?tsig=KEYNAME]"},
+		{"list axfr://ns.example/rpz?key=k", "2: 'axfr://ns.example/rpz': unknown option 'key': want tsig and algorithm, once each"},
+		{"list axfr://ns.example/rpz?tsig=k&tsig=l", "2: 'axfr://ns.example/rpz': unknown option 'tsig': want tsig and algorithm, once each"},
+		{"list axfr://ns.example/rpz?algorithm=hmac-sha512", "2: 'axfr://ns.example/rpz': an algorithm is of no use without tsig"},
+		{"list axfr://ns.example/rpz axfr://ns2.example/other", "2: 'axfr://ns2.example/other' is no mirror of 'axfr://ns.example/rpz': mirrors have the same bytes, or the same zone"},
+		{"list https://lists.example/a.txt axfr://ns.example/rpz", "2: 'axfr://ns.example/rpz' is no mirror of 'https://lists.example/a.txt': mirrors have the same bytes, or the same zone"},
+		{"list axfr://ns.example/rpz format hosts", "2: 'axfr://ns.example/rpz': a zone is of format rpz"},
+		{"list axfr://ns.example/rpz key RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH", "2: 'axfr://ns.example/rpz': a zone transfer has no signature of this kind: use tsig, and axfrs"},
+		{"list https://lists.example/a.txt signature https://lists.example/a.sig", "2: a signature is of no use without a key"},
+		{"list https://lists.example/a.txt key RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH signature axfr://ns.example/rpz", "2: 'axfr://ns.example/rpz': a signature is a file"},
+		{"list builtin key RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH", "2: the built-in list is a part of the program: it is neither signed nor refreshed"},
+		{"list builtin refresh 1h", "2: the built-in list is a part of the program: it is neither signed nor refreshed"},
+		{"list a.txt refresh 999ms", "2: bad refresh '999ms': want a duration of 1s or more, such as 30m"},
+		{"list a.txt refresh daily", "2: bad refresh 'daily': want a duration of 1s or more, such as 30m"},
+		{"list a.txt shrink 100", "2: bad shrink '100': want a number of percent below 100, or off"},
+		{"list a.txt shrink -1", "2: bad shrink '-1': want a number of percent below 100, or off"},
+		{"list a.txt max 0", "2: bad max '0': want a number of bytes up to 16G, such as 64M"},
+		{"list a.txt max 17G", "2: bad max '17G': want a number of bytes up to 16G, such as 64M"},
+		{"list a.txt max 9223372036854775807G", "2: bad max '9223372036854775807G': want a number of bytes up to 16G, such as 64M"},
+		{"list a.txt id \"\"", "2: list option 'id' is empty"},
+		{"list a.txt max 1 max 2", "2: list option 'max' is given twice"},
+		{"list a.txt key RWQ key RWQ", "2: \"RWQ\" is not a minisign public key, which is one line of 56 characters beginning with RW"},
+		{"state \"\"", "2: the state directory has no name"},
+		{"state a b", "2: Wrong argument count or unexpected line ending after 'b'"},
+		{"state a\nstate b", "3: property 'state' is given twice"},
+		{"start never", "2: unknown start 'never': want wait or open"},
+		{"bootstrap dns.example", "2: 'dns.example' is not the address of a resolver: want 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53"},
+		{"bootstrap 0.0.0.0", "2: '0.0.0.0': nobody answers at such an address"},
+		{"bootstrap 192.0.2.1:0", "2: '192.0.2.1:0': nobody answers at such an address"},
 		{"list a.txt name", "2: list option 'name' has no value"},
 		{"list a.txt b.txt", "2: list option 'b.txt' has no value"},
-		{"list a.txt key RWQ", "2: unknown list option 'key': want name, format or reason"},
-		{"list a.txt format xml", `2: unknown list format "xml": want auto, domains, hosts, wildcard, adblock, dnsmasq, unbound, rpz`},
+		{"list a.txt keys RWQ", "2: unknown list option 'keys': want name, format, reason, key, signature, id, refresh, shrink or max"},
+		{"list a.txt format xml", `2: unknown list format "xml": want auto, domains, hosts, wildcard, adblock, dnsmasq, unbound, rpz, hashes`},
 		{"list a.txt reason bad", `2: unknown reason "bad": want filtered, blocked or censored`},
 		{"list a.txt name allow", "2: list name 'allow' is reserved for the property of that name"},
 		{"list lists/block.txt", "2: list name 'block' is reserved for the property of that name"},
@@ -266,7 +342,7 @@ func TestParseRoot(t *testing.T) {
 	}
 	var got []string
 	for _, l := range c.Lists {
-		got = append(got, l.Source)
+		got = append(got, l.Sources...)
 	}
 	for _, files := range [][]string{c.Allow.Files, c.Block.Files, c.Clients.Files, c.Except.Files} {
 		got = append(got, files...)

@@ -1,11 +1,17 @@
 package directive
 
 import (
+	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nonudify/nonudify/plugin/builtin"
+	"github.com/nonudify/nonudify/plugin/feed"
+	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/policy"
 )
 
@@ -15,24 +21,27 @@ const maxListName = 64
 // reserved are the names that verdicts give to the operator's own rules.
 var reserved = []string{policy.AllowList, BlockList}
 
-// list reads a list property: the source, then options.
+// list reads a list property: the sources, then options.
 func (p *parser) list(args []string) error {
-	l := List{Source: args[0]}
-	switch {
-	case l.Source == "":
-		return p.Errf("the source of a list is empty")
-	case strings.Contains(l.Source, "://"):
-		return p.Errf("'%s': a list is %s or the path of a file", l.Source, builtin.Name)
-	case l.Source != builtin.Name:
-		if l.Source = p.path(l.Source); l.Source == builtin.Name { // a file of that name
-			l.Source = "./" + l.Source
-		}
+	n := 1
+	for n < len(args) && isURL(args[n]) {
+		n++
 	}
-	if err := p.listOptions(&l, args[1:]); err != nil {
+	l := List{Sources: args[:n:n]}
+	if err := p.sources(&l); err != nil {
+		return err
+	}
+	if isURL(l.Sources[0]) { // whoever changes a file of his own means it
+		l.Shrink = defaultShrink
+	}
+	if err := p.listOptions(&l, args[n:]); err != nil {
+		return err
+	}
+	if err := p.suit(&l); err != nil {
 		return err
 	}
 	if l.Name == "" {
-		l.Name = listName(l.Source)
+		l.Name = listName(l.Sources[0])
 	}
 	if err := p.checkListName(l.Name); err != nil {
 		return err
@@ -41,6 +50,75 @@ func (p *parser) list(args []string) error {
 	return nil
 }
 
+// sources checks what the list is read from.
+func (p *parser) sources(l *List) error {
+	first := l.Sources[0]
+	switch {
+	case first == "":
+		return p.Errf("the source of a list is empty")
+	case isURL(first):
+		for _, s := range l.Sources {
+			if _, err := parseURL(s); err != nil {
+				return p.Errf("%v", err)
+			}
+		}
+		return nil
+	case len(l.Sources) > 1:
+		return p.Errf("'%s': only a URL has mirrors", first)
+	case first != builtin.Name:
+		file := p.path(first)
+		if file == builtin.Name { // a file of that name
+			file = "./" + file
+		}
+		l.Sources = []string{file}
+	}
+	return nil
+}
+
+// suit checks options that depend on one another and on the source.
+func (p *parser) suit(l *List) error {
+	if l.Signature != "" && len(l.Keys) == 0 {
+		return p.Errf("a signature is of no use without a key")
+	}
+	if l.Sources[0] == builtin.Name && (len(l.Keys) > 0 || l.Refresh > 0) {
+		return p.Errf("the built-in list is a part of the program: it is neither signed nor refreshed")
+	}
+	if !isURL(l.Sources[0]) {
+		return nil
+	}
+	return p.suitURLs(l)
+}
+
+// suitURLs checks what the schemes ask for.
+func (p *parser) suitURLs(l *List) error {
+	first, _ := parseURL(l.Sources[0])
+	for _, s := range l.Sources {
+		u, _ := parseURL(s)
+		switch {
+		case isZone(u) != isZone(first) || isZone(u) && u.Path != first.Path:
+			return p.Errf("'%s' is no mirror of '%s': mirrors have the same bytes, or the same zone", redact(u), redact(first))
+		case u.Scheme == "http" && len(l.Keys) == 0:
+			return p.Errf("'%s': over plain http anybody on the way may change the list: it needs a key, or https", redact(u))
+		case isZone(u) && len(l.Keys) > 0:
+			return p.Errf("'%s': a zone transfer has no signature of this kind: use tsig, and axfrs", redact(u))
+		case isZone(u) && l.Format != list.Auto && l.Format != list.RPZ:
+			return p.Errf("'%s': a zone is of format rpz", redact(u))
+		}
+	}
+	if isZone(first) {
+		l.Format = list.RPZ
+	}
+	return nil
+}
+
+const (
+	// defaultShrink is by how many percent a list may fall that somebody else
+	// changes.
+	defaultShrink = 20
+	// minRefresh is the shortest time between two rounds.
+	minRefresh = time.Second
+)
+
 // listOptions reads pairs of an option and its value.
 func (p *parser) listOptions(l *List, args []string) error {
 	given := map[string]bool{}
@@ -48,29 +126,99 @@ func (p *parser) listOptions(l *List, args []string) error {
 		if len(pair) < 2 {
 			return p.Errf("list option '%s' has no value", pair[0])
 		}
-		if option := pair[0]; given[option] {
+		option, value := pair[0], pair[1]
+		if given[option] && option != "key" {
 			return p.Errf("list option '%s' is given twice", option)
 		}
-		given[pair[0]] = true
-		switch option, value := pair[0], pair[1]; option {
-		case "name":
-			if l.Name = value; value == "" {
-				return p.Errf("the name of a list is empty")
-			}
-		case "format":
-			if err := p.text([]string{value}, &l.Format); err != nil {
-				return err
-			}
-		case "reason":
-			l.Reason = new(policy.Reason)
-			if err := p.text([]string{value}, l.Reason); err != nil {
-				return err
-			}
-		default:
-			return p.Errf("unknown list option '%s': want name, format or reason", option)
+		given[option] = true
+		if err := p.listOption(l, option, value); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (p *parser) listOption(l *List, option, value string) error {
+	if value == "" {
+		return p.Errf("list option '%s' is empty", option)
+	}
+	var err error
+	switch option {
+	case "name":
+		l.Name = value
+	case "format":
+		return p.text([]string{value}, &l.Format)
+	case "reason":
+		l.Reason = new(policy.Reason)
+		return p.text([]string{value}, l.Reason)
+	case "key":
+		var k feed.Key
+		k, err = feed.ParseKey(value)
+		l.Keys = append(l.Keys, k)
+	case "signature":
+		l.Signature, err = p.signature(value)
+	case "id":
+		l.ID = value
+	case "refresh":
+		if l.Refresh, err = time.ParseDuration(value); err != nil || l.Refresh < minRefresh {
+			return p.Errf("bad refresh '%s': want a duration of %v or more, such as 30m", value, minRefresh)
+		}
+	case "shrink":
+		l.Shrink, err = parseShrink(value)
+	case "max":
+		l.MaxBytes, err = parseBytes(value)
+	default:
+		return p.Errf("unknown list option '%s': want name, format, reason, key, signature, id, refresh, shrink or max", option)
+	}
+	if err != nil {
+		return p.Errf("%v", err)
+	}
+	return nil
+}
+
+// signature reads where a signature is: a URL, or the path of a file.
+func (p *parser) signature(value string) (string, error) {
+	if !isURL(value) {
+		return p.path(value), nil
+	}
+	u, err := parseURL(value)
+	if err == nil && isZone(u) {
+		err = fmt.Errorf("'%s': a signature is a file", redact(u))
+	}
+	return value, err
+}
+
+// parseShrink reads a number of percent, or off.
+func parseShrink(s string) (int, error) {
+	if s == "off" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(s, "%"))
+	switch {
+	case err != nil || n < 0 || n >= 100:
+		return 0, fmt.Errorf("bad shrink '%s': want a number of percent below 100, or off", s)
+	case n == 0:
+		return feed.NoFall, nil
+	}
+	return n, nil
+}
+
+// maxListBytes bounds what max may say: a set can index 4 GiB of names.
+const maxListBytes = 16 << 30
+
+// parseBytes reads a number of bytes, in units of 1024 if it ends in K, M or G.
+func parseBytes(s string) (int64, error) {
+	digits, shift := s, 0
+	for i, unit := range []string{"K", "M", "G"} {
+		if d, ok := strings.CutSuffix(strings.TrimSuffix(s, "iB"), unit); ok {
+			digits, shift = d, 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n <= 0 || n > maxListBytes>>shift {
+		return 0, fmt.Errorf("bad max '%s': want a number of bytes up to 16G, such as 64M", s)
+	}
+	return n << shift, nil
 }
 
 func (p *parser) checkListName(name string) error {
@@ -90,6 +238,14 @@ func (p *parser) checkListName(name string) error {
 // its extension if it is not all extension.
 func listName(source string) string {
 	base := filepath.Base(source)
+	if u, err := parseURL(source); err == nil && isURL(source) {
+		if base = path.Base(u.Path); base == "/" || base == "." {
+			base = u.Hostname()
+		}
+		if isZone(u) {
+			return base
+		}
+	}
 	if name := strings.TrimSuffix(base, filepath.Ext(base)); name != "" {
 		return name
 	}

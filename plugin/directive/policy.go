@@ -1,15 +1,12 @@
 package directive
 
 import (
-	"context"
-	"fmt"
 	"io"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/nonudify/nonudify/plugin/builtin"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
@@ -20,60 +17,6 @@ import (
 
 // BlockList is the name that a verdict gives for the operator's own blocks.
 const BlockList = "block"
-
-// settle is how long a file must have been left alone before it is read again.
-const settle = time.Second
-
-// Feed is one list-like source of a Config: a list, or a file of an allow or
-// block property.
-type Feed struct {
-	Key    string // the same for the same source, format and use, whatever Config names it
-	List   string // the name of the list, or AllowList or BlockList
-	Opener feed.Opener
-	Config feed.Config
-}
-
-// Refresher returns a new refresher of the feed.
-func (f Feed) Refresher() *feed.Refresher[feed.List] {
-	return feed.NewRefresher(f.Opener, func(r io.Reader, modified time.Time) (*feed.List, error) {
-		return feed.Load(r, modified, f.Config)
-	})
-}
-
-// Feeds returns the feeds of the Config in a fixed order: that in which Policy
-// expects what they hold.
-func (c *Config) Feeds() ([]Feed, error) {
-	guard, err := Guard()
-	if err != nil {
-		return nil, err
-	}
-	var feeds []Feed
-	for _, l := range c.Lists {
-		f := Feed{List: l.Name, Opener: source.File{Path: l.Source, Settle: settle}}
-		if l.Source == builtin.Name {
-			f.Opener = source.Bytes{Data: builtin.List()}
-		}
-		f.Config = feed.Config{File: l.Source, Format: l.Format, Check: guard}
-		feeds = append(feeds, f)
-	}
-	for _, file := range c.Block.Files {
-		feeds = append(feeds, Feed{
-			List: BlockList, Opener: source.File{Path: file, Settle: settle},
-			Config: feed.Config{File: file, Check: guard, Empty: true},
-		})
-	}
-	for _, file := range c.Allow.Files {
-		feeds = append(feeds, Feed{
-			List: policy.AllowList, Opener: source.File{Path: file, Settle: settle},
-			Config: feed.Config{File: file, Action: rule.Pass, Empty: true},
-		})
-	}
-	for i := range feeds {
-		f := &feeds[i]
-		f.Key = fmt.Sprintf("%s %v %v %v", f.Config.File, f.Config.Format, f.Config.Action, f.Config.Empty)
-	}
-	return feeds, nil
-}
 
 // PrefixFile is one file of a clients or except property.
 type PrefixFile struct {
@@ -92,10 +35,12 @@ func (f PrefixFile) Key() string {
 
 // Refresher returns a new refresher of the file.
 func (f PrefixFile) Refresher() *feed.Refresher[[]netip.Prefix] {
-	return feed.NewRefresher(f.Opener, func(r io.Reader, _ time.Time) (*[]netip.Prefix, error) {
+	load := func(r io.Reader, _ time.Time) (*[]netip.Prefix, error) {
 		prefixes, err := readPrefixes(r, f.Path, f.Empty)
 		return &prefixes, err
-	})
+	}
+	return feed.NewRefresher(&feed.Reader[[]netip.Prefix]{Opener: f.Opener, Load: load},
+		func(*[]netip.Prefix) feed.Schedule { return filePlan })
 }
 
 // PrefixFiles returns the files of prefixes: those of clients, then those of
@@ -113,9 +58,9 @@ func (c *Config) PrefixFiles() []PrefixFile {
 type Counters func(list string) *policy.Counter
 
 // Policy returns the policy of the Config for its clients, with what its feeds
-// hold, in the order of Feeds.
+// hold, in the order of Feeds. One that holds nothing yet is nil.
 func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters Counters) (*policy.Policy, error) {
-	p := policy.Config{Clients: clients}
+	p := policy.Config{Clients: clients, Incomplete: !c.Open && slices.Contains(editions, nil)}
 	if err := c.zones(&p); err != nil {
 		return nil, err
 	}
@@ -124,10 +69,13 @@ func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters
 	}
 	n := len(c.Lists)
 	blocked := n + len(c.Block.Files)
-	for _, e := range editions[n:blocked] {
+	for _, e := range loaded(editions[n:blocked]) {
 		p.Lists = append(p.Lists, policy.List{Name: BlockList, Set: e.Set, Reason: c.Reason, Serial: e.Serial})
 	}
 	for i, e := range editions[:n] {
+		if e == nil {
+			continue
+		}
 		l := policy.List{Name: c.Lists[i].Name, Set: e.Set, Reason: c.Reason, Serial: e.Serial}
 		if c.Lists[i].Reason != nil {
 			l.Reason = *c.Lists[i].Reason
@@ -137,10 +85,15 @@ func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters
 		}
 		p.Lists = append(p.Lists, l)
 	}
-	for _, e := range editions[blocked:] {
+	for _, e := range loaded(editions[blocked:]) {
 		p.Allow = append(p.Allow, e.Set)
 	}
 	return policy.New(p), nil
+}
+
+// loaded leaves out the lists that are not there yet.
+func loaded(editions []*feed.List) []*feed.List {
+	return slices.DeleteFunc(slices.Clone(editions), func(l *feed.List) bool { return l == nil })
 }
 
 // zones enters the zones, if there are any.
@@ -165,8 +118,12 @@ func (c *Config) ownRules(p *policy.Config) error {
 		}
 		p.Lists = append(p.Lists, policy.List{Name: BlockList, Set: s, Reason: c.Reason})
 	}
-	if len(c.Allow.Rules) > 0 {
-		s, err := setOf(c.Allow.Rules)
+	allow := slices.Clone(c.Allow.Rules)
+	for _, host := range c.Hosts() { // a list must not cut itself off
+		allow = append(allow, rule.Rule{Name: host, Trigger: rule.Exact, Action: rule.Pass})
+	}
+	if len(allow) > 0 {
+		s, err := setOf(allow)
 		if err != nil {
 			return err
 		}
@@ -200,16 +157,4 @@ func (c *Config) ClientsOf(files []*[]netip.Prefix) (*policy.Clients, error) {
 		return nil, nil
 	}
 	return policy.NewClients(everybody, include, except)
-}
-
-// First returns the value of a refresher, which it has loaded if need be.
-func First[T any](ctx context.Context, r *feed.Refresher[T]) (*T, error) {
-	_, err := r.Refresh(ctx)
-	if err == nil {
-		err = r.Err() // before Value: a round of somebody else's may end in between
-	}
-	if v := r.Value(); v != nil {
-		return v, nil
-	}
-	return nil, err
 }

@@ -128,6 +128,48 @@ func (p *parser) action(args []string) error {
 	return p.check(answer.Config{Action: p.config.Answer.Action, Addresses: p.config.Answer.Addresses})
 }
 
+func (p *parser) state(args []string) error {
+	arg, err := p.one(args)
+	if err != nil {
+		return err
+	}
+	if arg == "" {
+		return p.Errf("the state directory has no name")
+	}
+	p.config.State = p.path(arg)
+	return nil
+}
+
+func (p *parser) start(args []string) error {
+	arg, err := p.one(args)
+	if err != nil {
+		return err
+	}
+	if arg != "wait" && arg != "open" {
+		return p.Errf("unknown start '%s': want wait or open", arg)
+	}
+	p.config.Open = arg == "open"
+	return nil
+}
+
+func (p *parser) bootstrap(args []string) error {
+	for _, arg := range args {
+		a, err := netip.ParseAddrPort(arg)
+		if err != nil {
+			addr, err := netip.ParseAddr(arg)
+			if err != nil {
+				return p.Errf("'%s' is not the address of a resolver: want 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53", arg)
+			}
+			a = netip.AddrPortFrom(addr, 53)
+		}
+		if a.Addr().IsUnspecified() || a.Addr().IsMulticast() || a.Port() == 0 {
+			return p.Errf("'%s': nobody answers at such an address", arg)
+		}
+		p.config.Bootstrap = append(p.config.Bootstrap, a)
+	}
+	return nil
+}
+
 func (p *parser) clients(args []string) error { return p.prefixes(&p.config.Clients, args) }
 
 func (p *parser) except(args []string) error { return p.prefixes(&p.config.Except, args) }

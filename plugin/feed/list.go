@@ -6,9 +6,11 @@ import (
 	"io"
 	"time"
 
+	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/set"
+	"github.com/nonudify/nonudify/plugin/source"
 )
 
 // Errors about a list as a whole, to be tested with errors.Is; the others are
@@ -19,11 +21,12 @@ var (
 	ErrTruncated = errors.New("is cut off")
 	ErrTooLarge  = errors.New("is too large")
 	ErrRead      = errors.New("could not be read to its end")
+	ErrBlinded   = errors.New("is blinded: names to let through must be there in plain text")
 )
 
 // DefaultMaxBytes is the size up to which a list is read unless its Config says
 // another, in bytes: some 20 million names.
-const DefaultMaxBytes = 512 << 20
+const DefaultMaxBytes = source.DefaultMaxBytes
 
 // maxReported is the number of refused lines that a List keeps for a report.
 const maxReported = 20
@@ -52,6 +55,17 @@ type Config struct {
 	// if Check refuses it, why; may be nil. comment is list.Scanner's Comment, to
 	// be called before Seen returns.
 	Seen func(r rule.Rule, line int, comment func() string, refused error)
+	// Unblind returns the name behind a hash of a blinded list, "" when it is not
+	// known; may be nil. Without it, Seen is told of rules without a name.
+	Unblind func(rule.Salt, rule.Hash) dnsname.Name
+}
+
+// maxBytes returns MaxBytes, or what 0 means.
+func (c Config) maxBytes() int64 {
+	if c.MaxBytes <= 0 {
+		return DefaultMaxBytes
+	}
+	return c.MaxBytes
 }
 
 // List is one loaded edition of a list. It is immutable.
@@ -66,6 +80,19 @@ type List struct {
 	Modified time.Time         // of the source, zero when it is not known
 	Loaded   time.Time
 	Took     time.Duration
+
+	Signature *Signature    // nil: it is not signed
+	Timers    source.Timers // of a zone
+}
+
+// made returns when the publisher made the list, as far as it is known.
+func (l *List) made() time.Time {
+	for _, t := range []time.Time{l.Header.Modified, l.Header.Issued, l.Modified} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return l.Loaded
 }
 
 // Load reads a list. Refused lines are counted and the rest is used. The error
@@ -83,23 +110,21 @@ func Load(r io.Reader, modified time.Time, c Config) (*List, error) {
 }
 
 func (l *List) read(r io.Reader, c Config) error {
-	s := list.NewScanner(newInput(r, c.MaxBytes), list.Config{
+	s := list.NewScanner(&input{r, c.maxBytes(), c.maxBytes()}, list.Config{
 		File: c.File, Format: c.Format, Refused: func(e *rule.LineError) { l.refuse(e, c) },
 	})
-	var b set.Builder
+	in := intake{Config: c}
 	guarded := 0
 	comment := s.Comment
 	for s.Scan() {
-		used, err := c.use(s.Rule())
+		used, err := in.take(s)
 		if c.Seen != nil {
 			c.Seen(used, s.Line(), comment, err)
 		}
 		if err != nil {
 			guarded++
 			l.refuse(&rule.LineError{File: c.File, Line: s.Line(), Err: fmt.Errorf("%s: %w", used.Name, err)}, c)
-			continue
 		}
-		b.Add(used)
 	}
 	l.Header, l.Format, l.Stats = s.Header(), s.Format(), s.Stats()
 	l.Stats.Rules -= guarded
@@ -111,7 +136,7 @@ func (l *List) read(r io.Reader, c Config) error {
 		return err
 	}
 	var err error
-	l.Set, err = b.Set()
+	l.Set, err = in.set()
 	return err
 }
 
@@ -146,6 +171,8 @@ func (l *List) truncated() bool { return 100*l.entries() < 95*l.Header.Entries }
 // judge refuses a list as a whole.
 func (l *List) judge(c Config) error {
 	switch {
+	case l.Format == list.Hashes && c.Action == rule.Pass:
+		return fmt.Errorf("%s: %w", c.File, ErrBlinded)
 	case l.Stats.MostlyRefused():
 		return fmt.Errorf("%s: %w (%d of %d), the first: %w", c.File, list.ErrRefused,
 			l.Stats.Refused, l.Stats.Refused+l.Stats.Rules, l.Refused[0])
@@ -171,13 +198,6 @@ func serial(header uint32, modified time.Time) uint32 {
 type input struct {
 	io.Reader
 	limit, left int64
-}
-
-func newInput(r io.Reader, limit int64) *input {
-	if limit <= 0 {
-		limit = DefaultMaxBytes
-	}
-	return &input{r, limit, limit}
 }
 
 func (in *input) Read(p []byte) (int, error) {

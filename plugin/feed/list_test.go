@@ -164,7 +164,7 @@ func TestLoadLimit(t *testing.T) {
 
 // TestDefaultMaxBytes reads a list without an end.
 func TestDefaultMaxBytes(t *testing.T) {
-	in := newInput(new(endless), 0)
+	in := &input{new(endless), Config{}.maxBytes(), Config{}.maxBytes()}
 	n, err := io.Copy(io.Discard, in)
 	if n != DefaultMaxBytes || !errors.Is(err, ErrTooLarge) {
 		t.Errorf("%d bytes, %v", n, err)

@@ -3,19 +3,15 @@ package feed
 import (
 	"context"
 	"sync"
-	"time"
 )
 
 // Pool shares refreshers by key, so that what several servers of a process
 // name is loaded once and stays loaded while one of them is replaced by the
 // next. The zero value is an empty pool. It is safe for concurrent use.
 type Pool[T any] struct {
-	// Interval is the time between two rounds of each refresher. It must be
-	// set, to more than zero, before the first Acquire.
-	Interval time.Duration
-	// Report is told the outcome of rounds that brought something new or a new
-	// error, by the goroutine of each key. May be nil.
-	Report func(key string, value *T, err error)
+	// Report is told of rounds that changed something, by the goroutine of each
+	// key. May be nil.
+	Report func(key string, r *Refresher[T], c Change)
 
 	mu     sync.Mutex
 	shared map[string]*shared[T]
@@ -37,8 +33,8 @@ type Share[T any] struct {
 }
 
 // Acquire returns the refresher of a key, made by the given function if nobody
-// uses it yet. Its rounds in the background begin one interval later: the
-// caller does the first one himself, by Refresh.
+// uses it yet. Its rounds in the background begin one interval later, or when
+// Wake says so: the caller does the first one himself, by Refresh or Restore.
 func (p *Pool[T]) Acquire(key string, create func() *Refresher[T]) Share[T] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,9 +55,9 @@ func (p *Pool[T]) start(key string, r *Refresher[T]) *shared[T] {
 	p.shared[key] = s
 	go func() {
 		defer close(s.done)
-		r.Run(ctx, p.Interval, func(err error) {
+		r.Run(ctx, func(c Change) {
 			if p.Report != nil {
-				p.Report(key, r.Value(), err)
+				p.Report(key, r, c)
 			}
 		})
 	}()
@@ -80,5 +76,6 @@ func (p *Pool[T]) release(key string, s *shared[T]) {
 	if last {
 		s.stop()
 		<-s.done
+		s.close()
 	}
 }

@@ -21,36 +21,32 @@ func TestPoolShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var reports []string
-		p := &Pool[string]{Interval: time.Minute, Report: func(key string, v *string, err error) {
-			s := key + " none"
-			if v != nil {
-				s = key + " " + *v
-			}
+		p := &Pool[string]{Report: func(key string, r *Refresher[string], c Change) {
 			mu.Lock()
 			defer mu.Unlock()
-			reports = append(reports, fmt.Sprint(s, " ", err))
+			reports = append(reports, fmt.Sprint(key, " ", value(r), " ", word(c)))
 		}}
 		f := &fake{state: state{text: "one", version: "1"}}
 		created := 0
-		create := func() *Refresher[string] { created++; return NewRefresher(f, load) }
+		create := func() *Refresher[string] { created++; return refresher(f) }
 
 		a, b := p.Acquire("x", create), p.Acquire("x", create)
-		other := p.Acquire("y", func() *Refresher[string] { return NewRefresher(&fake{state: state{absent: true}}, load) })
+		other := p.Acquire("y", func() *Refresher[string] { return refresher(&fake{state: state{absent: true}}) })
 		if a.Refresher != b.Refresher || a.Refresher == other.Refresher || created != 1 {
 			t.Errorf("Two users of a key have two refreshers, or two keys one; %d created", created)
 		}
 		if got := fmt.Sprint(keys(p)); got != "[x y]" {
 			t.Errorf("Each() calls for %s", got)
 		}
-		if changed, err := a.Refresh(t.Context()); !changed || err != nil || value(b.Refresher) != "one" {
-			t.Errorf("Refresh() = %v, %v; the other user sees %q", changed, err, value(b.Refresher))
+		if c, err := a.Refresh(t.Context()); !c.New || err != nil || value(b.Refresher) != "one" {
+			t.Errorf("Refresh() = %+v, %v; the other user sees %q", c, err, value(b.Refresher))
 		}
 		f.set(state{text: "two", version: "2"})
 		time.Sleep(time.Minute + time.Second)
 		synctest.Wait()
 		mu.Lock()
 		slices.Sort(reports)
-		if got, want := fmt.Sprint(reports), "[x two <nil> y none absent]"; got != want {
+		if got, want := fmt.Sprint(reports), "[x two new y none status]"; got != want {
 			t.Errorf("Reported %s, want %s", got, want)
 		}
 		mu.Unlock()
@@ -83,9 +79,9 @@ func TestPoolShares(t *testing.T) {
 // and reports nothing.
 func TestPoolReleaseInARound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &Pool[string]{Interval: time.Minute, Report: func(_ string, _ *string, err error) { t.Errorf("Reported %v", err) }}
+		p := &Pool[string]{Report: func(_ string, _ *Refresher[string], c Change) { t.Errorf("Reported %+v", c) }}
 		source := &stuck{}
-		s := p.Acquire("x", func() *Refresher[string] { return NewRefresher(source, load) })
+		s := p.Acquire("x", func() *Refresher[string] { return refresher(source) })
 		time.Sleep(90 * time.Second)
 		s.Release()
 		if !source.ended.Load() {
@@ -96,8 +92,8 @@ func TestPoolReleaseInARound(t *testing.T) {
 
 func TestPoolWithoutReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &Pool[string]{Interval: time.Minute}
-		s := p.Acquire("x", func() *Refresher[string] { return NewRefresher(&fake{state: state{text: "one", version: "1"}}, load) })
+		p := new(Pool[string])
+		s := p.Acquire("x", func() *Refresher[string] { return refresher(&fake{state: state{text: "one", version: "1"}}) })
 		time.Sleep(time.Minute + time.Second)
 		synctest.Wait()
 		if value(s.Refresher) != "one" {
@@ -110,13 +106,13 @@ func TestPoolWithoutReport(t *testing.T) {
 // TestPoolConcurrent takes and gives back from several goroutines while rounds
 // run; the race detector watches.
 func TestPoolConcurrent(t *testing.T) {
-	p := &Pool[string]{Interval: 50 * time.Microsecond, Report: func(string, *string, error) {}}
+	p := &Pool[string]{Report: func(string, *Refresher[string], Change) {}}
 	var wg sync.WaitGroup
 	for w := range 8 {
 		wg.Go(func() {
 			key := fmt.Sprint(w % 3)
 			for range 100 {
-				s := p.Acquire(key, func() *Refresher[string] { return NewRefresher(&fake{state: state{text: key, version: "1"}}, load) })
+				s := p.Acquire(key, func() *Refresher[string] { return refresher(&fake{state: state{text: key, version: "1"}}) })
 				seen := 0
 				stop := s.Watch(func() { seen++ })
 				s.Refresh(t.Context())

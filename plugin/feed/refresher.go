@@ -6,7 +6,7 @@ package feed
 import (
 	"context"
 	"errors"
-	"io"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,35 +14,77 @@ import (
 	"github.com/nonudify/nonudify/plugin/source"
 )
 
-// Opener is where a Refresher's bytes come from. It returns
-// source.ErrNotModified when it still has the given version.
-type Opener interface {
-	Open(ctx context.Context, have source.Version) (source.Body, error)
+// Fetcher does what a round is about. Of the methods named here, only Prompt is
+// called concurrently with others.
+//
+// A Fetcher may also have some of these methods:
+//
+//	Restore() (*T, time.Time, error)  // a value from before the program started, and its age
+//	Prompt() bool                     // a round is worth while before it is due
+//	Warning() error                   // what is wrong although the value is fine
+//	Close() error                     // called when there will be no more rounds
+type Fetcher[T any] interface {
+	// Fetch returns a new value, which is immutable from then on, or
+	// source.ErrNotModified when the last one is still right.
+	Fetch(ctx context.Context) (*T, error)
 }
 
-// Loader makes a value of the bytes of a source. The value is immutable from
-// then on.
-type Loader[T any] func(r io.Reader, modified time.Time) (*T, error)
+type restorer[T any] interface {
+	Restore() (*T, time.Time, error)
+}
 
-// Refresher keeps one value loaded from one source. Its methods are safe for
-// concurrent use.
+type prompter interface{ Prompt() bool }
+
+type warner interface{ Warning() error }
+
+type closer interface{ Close() error }
+
+// Status is what the rounds of a Refresher have come to. It is immutable.
+type Status struct {
+	Err     error     // why the last round brought nothing that can be used; nil: it was fine
+	Warning error     // what is wrong although the value is fine
+	Attempt time.Time // begin of the last round
+	Success time.Time // end of the last round that was fine, or of the one that a restored value is from
+	// Rounds counts the rounds by their result: New, Unchanged or a cause.
+	Rounds map[Cause]uint64
+
+	failures int // in a row
+}
+
+// Change is what one round has changed in the state of a Refresher.
+type Change struct {
+	New     bool  // there is a new value
+	Err     error // the cause of failure is another than after the round before
+	Mended  bool  // the round was fine, the one before was not
+	Warning error // a new warning
+}
+
+// none reports whether nothing has changed.
+func (c Change) none() bool { return !c.New && c.Err == nil && !c.Mended && c.Warning == nil }
+
+// Refresher keeps one value fresh. Its methods are safe for concurrent use.
 type Refresher[T any] struct {
-	opener  Opener
-	load    Loader[T]
+	fetcher Fetcher[T]
+	plan    func(*T) Schedule
 	value   atomic.Pointer[T]
-	failure atomic.Pointer[error]
+	status  atomic.Pointer[Status]
+	due     due
 
-	mu      sync.Mutex     // one round at a time
-	seen    source.Version // that a round read to its end last, whether or not it could be used
-	refused error          // why that version could not be used
+	mu sync.Mutex // one round at a time
 
 	watchers watchers
 }
 
-// NewRefresher returns a Refresher that has no value yet.
-func NewRefresher[T any](o Opener, load Loader[T]) *Refresher[T] {
-	return &Refresher[T]{opener: o, load: load}
+// NewRefresher returns a Refresher that has no value yet. The plan says how
+// often there is a round, given the value at hand, which may be nil.
+func NewRefresher[T any](f Fetcher[T], plan func(*T) Schedule) *Refresher[T] {
+	r := &Refresher[T]{fetcher: f, plan: plan, due: due{moved: make(chan struct{}, 1)}}
+	r.status.Store(&Status{})
+	return r
 }
+
+// Fetcher returns what does the rounds.
+func (r *Refresher[T]) Fetcher() Fetcher[T] { return r.fetcher }
 
 // Watch has f called after every round that brings a new value, until the
 // returned function is called.
@@ -51,96 +93,222 @@ func (r *Refresher[T]) Watch(f func()) (stop func()) { return r.watchers.add(f) 
 // Value returns the value of the last good round, nil before there was one.
 func (r *Refresher[T]) Value() *T { return r.value.Load() }
 
-// Err returns why the last round failed, nil when it did not. An edition that
-// could not be used stays the error until there is another.
-func (r *Refresher[T]) Err() error {
-	if err := r.failure.Load(); err != nil {
-		return *err
+// Status returns what the rounds so far have come to.
+func (r *Refresher[T]) Status() Status { return *r.status.Load() }
+
+// Next returns when Run does the next round, zero while it does one.
+func (r *Refresher[T]) Next() time.Time { return r.due.time() }
+
+// Err returns why the last round failed, nil when it did not.
+func (r *Refresher[T]) Err() error { return r.status.Load().Err }
+
+// Restore takes the value that the fetcher has kept from before the program
+// started, unless there is a value already. It asks no source. ok reports
+// whether there is a value now; the error, why what was kept is no use.
+func (r *Refresher[T]) Restore() (ok bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept, can := r.fetcher.(restorer[T])
+	if r.Value() != nil || !can {
+		return r.Value() != nil, nil
+	}
+	value, fetched, err := kept.Restore()
+	if value == nil {
+		return false, err
+	}
+	s := r.Status()
+	s.Success = fetched
+	s.Warning = r.warning()
+	r.publish(value, s)
+	return true, nil
+}
+
+// Refresh does one round. The error is why it failed, not
+// source.ErrNotModified.
+func (r *Refresher[T]) Refresh(ctx context.Context) (Change, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.Status()
+	before := s
+	s.Attempt = time.Now()
+	r.due.clear() // whoever asks for a round from now on may have seen more than this one will
+	value, err := r.fetcher.Fetch(ctx)
+	if ctx.Err() != nil { // it may be why the round failed
+		return Change{}, ctx.Err()
+	}
+	s.note(err)
+	s.Warning = r.warning()
+	held := value
+	if held == nil {
+		held = r.Value()
+	}
+	r.due.by(time.Now().Add(r.plan(held).wait(s.failures)))
+	r.publish(value, s)
+	return Change{
+		New: value != nil, Mended: s.Err == nil && before.Err != nil,
+		Err: turned(before.Err, s.Err), Warning: turned(before.Warning, s.Warning),
+	}, s.Err
+}
+
+// note counts a round that has ended with err.
+func (s *Status) note(err error) {
+	s.Rounds = maps.Clone(s.Rounds)
+	if s.Rounds == nil {
+		s.Rounds = map[Cause]uint64{}
+	}
+	if err != nil && !errors.Is(err, source.ErrNotModified) {
+		s.Err = err
+		s.failures++
+		s.Rounds[CauseOf(err)]++
+		return
+	}
+	s.Err, s.failures, s.Success = nil, 0, time.Now()
+	result := New
+	if err != nil {
+		result = Unchanged
+	}
+	s.Rounds[result]++
+}
+
+// turned returns an error that is of another cause than the one before. Words
+// alone make no difference: they may hold a port, which is another every time.
+func turned(before, now error) error {
+	if now == nil || before != nil && CauseOf(before) == CauseOf(now) {
+		return nil
+	}
+	return now
+}
+
+// publish makes a value, unless it is nil, and a status visible.
+func (r *Refresher[T]) publish(value *T, s Status) {
+	if value != nil {
+		r.value.Store(value)
+	}
+	r.status.Store(&s) // after the value: whoever sees no error finds one
+	if value != nil {
+		r.watchers.call()
+	}
+}
+
+func (r *Refresher[T]) warning() error {
+	if w, ok := r.fetcher.(warner); ok {
+		return w.Warning()
 	}
 	return nil
 }
 
-// Refresh does one round and reports whether it brought a new value. The error
-// is returned once: for as long as the source stays as it is, further rounds
-// return nil.
-func (r *Refresher[T]) Refresh(ctx context.Context) (changed bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	value, err := r.round(ctx)
-	if errors.Is(err, source.ErrNotModified) {
-		r.fail(r.refused) // no other any more: it may be back after an absence
-		return false, nil
-	}
-	if err != nil {
-		if before := r.Err(); before != nil && before.Error() == err.Error() {
-			return false, nil
+// Wake makes the next round of Run due after a while, and no later.
+func (r *Refresher[T]) Wake(after time.Duration) { r.due.by(time.Now().Add(after)) }
+
+const (
+	// rest is the least time between two rounds, whatever asks for them.
+	rest = time.Second
+	// promptInterval is how often a Fetcher whose last round failed is asked
+	// whether the next one should come early.
+	promptInterval = 2 * time.Second
+)
+
+// Run does rounds when they are due until the context ends, and tells report
+// what changes. The first one is due when Wake says so, or one interval after
+// the start.
+func (r *Refresher[T]) Run(ctx context.Context, report func(Change)) {
+	r.Wake(r.plan(r.Value()).wait(0))
+	for r.await(ctx) {
+		change, _ := r.Refresh(ctx)
+		if ctx.Err() != nil {
+			return
 		}
-		r.fail(err)
-		return false, err
+		if !change.none() {
+			report(change)
+		}
 	}
-	r.value.Store(value)
-	r.fail(nil) // after the value: whoever sees no error finds one
-	r.watchers.call()
-	return true, nil
 }
 
-// fail makes err what Err returns.
-func (r *Refresher[T]) fail(err error) {
-	if err == nil {
-		r.failure.Store(nil)
-		return
-	}
-	r.failure.Store(&err)
-}
-
-// round reads the source if it has changed. A version that was read to its end
-// is not read again; one whose reading broke off is.
-func (r *Refresher[T]) round(ctx context.Context) (*T, error) {
-	body, err := r.opener.Open(ctx, r.seen)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	reader := &failureReader{Reader: body}
-	value, err := r.load(reader, body.Modified)
-	if reader.err == nil {
-		r.seen, r.refused = body.Version, err
-	}
-	return value, err
-}
-
-// failureReader remembers that its reader failed.
-type failureReader struct {
-	io.Reader
-	err error
-}
-
-func (f *failureReader) Read(p []byte) (int, error) {
-	n, err := f.Reader.Read(p)
-	if err != nil && err != io.EOF {
-		f.err = err
-	}
-	return n, err
-}
-
-// Run does a round at every interval until the context ends, and tells report
-// about rounds that brought a new value or a new error.
-func (r *Refresher[T]) Run(ctx context.Context, interval time.Duration, report func(error)) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
+// await waits until a round is due, false if the context ends before.
+func (r *Refresher[T]) await(ctx context.Context) bool {
 	for {
+		s := r.status.Load()
+		left := r.left(s)
+		if left <= 0 || r.prompted(s) {
+			return ctx.Err() == nil
+		}
+		timer := time.NewTimer(min(left, r.patience(s)))
 		select {
 		case <-ctx.Done():
-			return
-		case <-ticker.C:
+			timer.Stop()
+			return false
+		case <-r.due.moved:
+			timer.Stop()
+		case <-timer.C:
 		}
-		changed, err := r.Refresh(ctx)
-		if ctx.Err() != nil { // it may be why the round failed
-			return
-		}
-		if changed || err != nil {
-			report(err)
-		}
+	}
+}
+
+// left returns the time until the next round is due.
+func (r *Refresher[T]) left(s *Status) time.Duration {
+	at := r.due.time()
+	if at.IsZero() { // somebody else does a round
+		return promptInterval
+	}
+	if earliest := s.Attempt.Add(rest); at.Before(earliest) {
+		at = earliest
+	}
+	return time.Until(at)
+}
+
+// patience returns how long await may wait before it looks around.
+func (r *Refresher[T]) patience(s *Status) time.Duration {
+	if _, ok := r.fetcher.(prompter); ok && s.Err != nil {
+		return promptInterval
+	}
+	return maxWait
+}
+
+// prompted reports whether the fetcher asks for a round.
+func (r *Refresher[T]) prompted(s *Status) bool {
+	p, ok := r.fetcher.(prompter)
+	return ok && s.Err != nil && time.Since(s.Attempt) >= rest && p.Prompt()
+}
+
+// close tells the fetcher that there will be no more rounds.
+func (r *Refresher[T]) close() {
+	if c, ok := r.fetcher.(closer); ok {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		_ = c.Close() // nothing is left to be done about it
+	}
+}
+
+// due is when something is to be done.
+type due struct {
+	mu    sync.Mutex
+	at    time.Time     // zero: nobody has said
+	moved chan struct{} // told when at has come nearer
+}
+
+func (d *due) time() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.at
+}
+
+func (d *due) clear() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at = time.Time{}
+}
+
+// by makes it due at a time, if it is not earlier already.
+func (d *due) by(at time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.at.IsZero() && d.at.Before(at) {
+		return
+	}
+	d.at = at
+	select {
+	case d.moved <- struct{}{}:
+	default: // whoever waits will look anyway
 	}
 }
 

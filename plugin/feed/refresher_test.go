@@ -17,9 +17,9 @@ import (
 )
 
 var (
-	errAbsent = errors.New("absent")
+	errAbsent = fmt.Errorf("absent: %w", source.ErrStatus)
 	errBroken = errors.New("connection broken")
-	errBad    = errors.New("bad content")
+	errBad    = fmt.Errorf("bad content: %w", source.ErrContent)
 )
 
 // fake is a source whose state a test sets.
@@ -82,6 +82,16 @@ func load(r io.Reader, _ time.Time) (*string, error) {
 	return nil, fmt.Errorf("%w: %s", errBad, text)
 }
 
+// every is a plan of rounds that ignores failures.
+func every(d time.Duration) func(*string) Schedule {
+	return func(*string) Schedule { return Schedule{Every: d, Retry: d, Most: d} }
+}
+
+// refresher returns one of a source, with a round every minute.
+func refresher(o Opener) *Refresher[string] {
+	return NewRefresher(&Reader[string]{Opener: o, Load: load}, every(time.Minute))
+}
+
 func value(r *Refresher[string]) string {
 	if v := r.Value(); v != nil {
 		return *v
@@ -91,11 +101,10 @@ func value(r *Refresher[string]) string {
 
 // step is a state of the source, and what the round after it must bring.
 type step struct {
-	state   state
-	changed bool
-	err     error // that Refresh returns
-	value   string
-	failure error // that Err returns afterwards
+	state  state
+	change Change
+	value  string
+	err    error // that Refresh returns, and Err afterwards
 }
 
 func TestRefresh(t *testing.T) {
@@ -103,89 +112,100 @@ func TestRefresh(t *testing.T) {
 	bad := state{text: "bad", version: "b"}
 	absent := state{absent: true}
 	half := state{text: "tw", version: "2", breaks: true}
+	isNew, mended := Change{New: true}, Change{Mended: true}
+	failed := func(err error) Change { return Change{Err: err} }
+	renewed := Change{New: true, Mended: true}
 	tests := []struct {
 		name  string
 		steps []step
 	}{
 		{"rounds", []step{
-			{v1, true, nil, "one", nil},
-			{v1, false, nil, "one", nil},
-			{v2, true, nil, "two", nil},
-			{v1, true, nil, "one", nil},
+			{v1, isNew, "one", nil},
+			{v1, Change{}, "one", nil},
+			{v2, isNew, "two", nil},
+			{v1, isNew, "one", nil},
 		}},
 		{"absent from the start", []step{
-			{absent, false, errAbsent, "none", errAbsent},
-			{absent, false, nil, "none", errAbsent},
-			{v1, true, nil, "one", nil},
+			{absent, failed(errAbsent), "none", errAbsent},
+			{absent, Change{}, "none", errAbsent},
+			{v1, renewed, "one", nil},
 		}},
 		{"bad from the start", []step{
-			{bad, false, errBad, "none", errBad},
-			{bad, false, nil, "none", errBad},
-			{v1, true, nil, "one", nil},
+			{bad, failed(errBad), "none", errBad},
+			{bad, Change{}, "none", errBad},
+			{v1, renewed, "one", nil},
 		}},
 		{"the last good one stays while absent", []step{
-			{v1, true, nil, "one", nil},
-			{absent, false, errAbsent, "one", errAbsent},
-			{absent, false, nil, "one", errAbsent},
-			{v1, false, nil, "one", nil}, // back as it was
-			{absent, false, errAbsent, "one", errAbsent},
-			{v2, true, nil, "two", nil},
+			{v1, isNew, "one", nil},
+			{absent, failed(errAbsent), "one", errAbsent},
+			{absent, Change{}, "one", errAbsent},
+			{v1, mended, "one", nil}, // back as it was
+			{absent, failed(errAbsent), "one", errAbsent},
+			{v2, renewed, "two", nil},
 		}},
 		{"the last good one stays while bad", []step{
-			{v1, true, nil, "one", nil},
-			{bad, false, errBad, "one", errBad},
-			{bad, false, nil, "one", errBad},
-			{v2, true, nil, "two", nil},
-			{bad, false, errBad, "two", errBad},
-			{v2, true, nil, "two", nil}, // taken back
+			{v1, isNew, "one", nil},
+			{bad, failed(errBad), "one", errBad},
+			{bad, Change{}, "one", errBad},
+			{v2, renewed, "two", nil},
+			{bad, failed(errBad), "two", errBad},
+			{v2, renewed, "two", nil}, // taken back
 		}},
 		{"bad, absent, and back as bad as it was", []step{
-			{v1, true, nil, "one", nil},
-			{bad, false, errBad, "one", errBad},
-			{absent, false, errAbsent, "one", errAbsent},
-			{bad, false, nil, "one", errBad},
-			{v1, true, nil, "one", nil},
+			{v1, isNew, "one", nil},
+			{bad, failed(errBad), "one", errBad},
+			{absent, failed(errAbsent), "one", errAbsent},
+			{bad, failed(errBad), "one", errBad},
+			{v1, renewed, "one", nil},
 		}},
 		{"half a reading is tried again", []step{
-			{v1, true, nil, "one", nil},
-			{half, false, errBroken, "one", errBroken},
-			{half, false, nil, "one", errBroken},
-			{v2, true, nil, "two", nil}, // the same version, whole
+			{v1, isNew, "one", nil},
+			{half, failed(errBroken), "one", errBroken},
+			{half, Change{}, "one", errBroken},
+			{v2, renewed, "two", nil}, // the same version, whole
 		}},
 		{"half a reading, and back", []step{
-			{v1, true, nil, "one", nil},
-			{half, false, errBroken, "one", errBroken},
-			{v1, false, nil, "one", nil},
+			{v1, isNew, "one", nil},
+			{half, failed(errBroken), "one", errBroken},
+			{v1, mended, "one", nil},
 		}},
 		{"bad, then half a reading of another", []step{
-			{bad, false, errBad, "none", errBad},
-			{half, false, errBroken, "none", errBroken},
-			{bad, false, nil, "none", errBad},
+			{bad, failed(errBad), "none", errBad},
+			{half, failed(errBroken), "none", errBroken},
+			{bad, failed(errBad), "none", errBad},
 		}},
 	}
 	for _, tt := range tests {
 		f := &fake{}
-		r := NewRefresher(f, load)
+		r := refresher(f)
 		for i, s := range tt.steps {
 			f.set(s.state)
-			changed, err := r.Refresh(t.Context())
-			if changed != s.changed || !errors.Is(err, s.err) || (err == nil) != (s.err == nil) {
-				t.Errorf("%s: round %d: %v, %v, want %v, %v", tt.name, i+1, changed, err, s.changed, s.err)
+			c, err := r.Refresh(t.Context())
+			if !sameChange(c, s.change) {
+				t.Errorf("%s: round %d: %+v, want %+v", tt.name, i+1, c, s.change)
 			}
 			if got := value(r); got != s.value {
 				t.Errorf("%s: round %d: value %q, want %q", tt.name, i+1, got, s.value)
 			}
-			if err := r.Err(); !errors.Is(err, s.failure) || (err == nil) != (s.failure == nil) {
-				t.Errorf("%s: round %d: Err() = %v, want %v", tt.name, i+1, err, s.failure)
+			for _, err := range []error{err, r.Err()} {
+				if !errors.Is(err, s.err) || (err == nil) != (s.err == nil) {
+					t.Errorf("%s: round %d: %v, want %v", tt.name, i+1, err, s.err)
+				}
 			}
 		}
 	}
 }
 
+// sameChange compares changes, and their errors by what they are.
+func sameChange(a, b Change) bool {
+	return a.New == b.New && a.Mended == b.Mended && (a.Err == nil) == (b.Err == nil) && errors.Is(a.Err, b.Err) &&
+		(a.Warning == nil) == (b.Warning == nil) && errors.Is(a.Warning, b.Warning)
+}
+
 // TestRefreshReadsOnce: what could not be used is not read again and again.
 func TestRefreshReadsOnce(t *testing.T) {
 	f := &fake{state: state{text: "bad", version: "b"}}
-	r := NewRefresher(f, load)
+	r := refresher(f)
 	for range 5 {
 		r.Refresh(t.Context())
 	}
@@ -196,7 +216,7 @@ func TestRefreshReadsOnce(t *testing.T) {
 
 func TestWatch(t *testing.T) {
 	f := &fake{}
-	r := NewRefresher(f, load)
+	r := refresher(f)
 	var first, second []string
 	stop := r.Watch(func() { first = append(first, value(r)) })
 	stopSecond := r.Watch(func() { second = append(second, value(r)) })
@@ -222,12 +242,12 @@ func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		f := &fake{state: state{text: "one", version: "1"}}
-		r := NewRefresher(f, load)
+		r := refresher(f)
 		var reports []string
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			r.Run(ctx, time.Minute, func(err error) { reports = append(reports, fmt.Sprint(value(r), " ", err)) })
+			r.Run(ctx, func(c Change) { reports = append(reports, fmt.Sprint(value(r), " ", word(c))) })
 		}()
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
@@ -244,7 +264,7 @@ func TestRun(t *testing.T) {
 		if n := f.opened(); n != 5 {
 			t.Errorf("%d rounds in 5 intervals", n)
 		}
-		if got, want := fmt.Sprint(reports), "[one <nil> one absent two <nil>]"; got != want {
+		if got, want := fmt.Sprint(reports), "[one new one status two new]"; got != want {
 			t.Errorf("Reported %s, want %s", got, want)
 		}
 		cancel()
@@ -254,6 +274,14 @@ func TestRun(t *testing.T) {
 			t.Error("A round after the end")
 		}
 	})
+}
+
+// word is what a report says.
+func word(c Change) Cause {
+	if c.Err != nil {
+		return CauseOf(c.Err)
+	}
+	return New
 }
 
 // stuck is a source that answers only when it is no longer asked, and then takes
@@ -275,7 +303,7 @@ func TestRunEndsInARound(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			NewRefresher(&stuck{}, load).Run(ctx, time.Minute, func(err error) { t.Errorf("Reported %v", err) })
+			refresher(&stuck{}).Run(ctx, func(c Change) { t.Errorf("Reported %+v", c) })
 		}()
 		time.Sleep(90 * time.Second)
 		cancel()
@@ -287,7 +315,7 @@ func TestRunEndsInARound(t *testing.T) {
 // value without an error.
 func TestConcurrentRefresh(t *testing.T) {
 	f := &fake{state: state{absent: true}}
-	r := NewRefresher(f, load)
+	r := refresher(f)
 	r.Refresh(t.Context())
 	var wg sync.WaitGroup
 	for w := range 4 {

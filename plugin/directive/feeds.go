@@ -1,0 +1,300 @@
+package directive
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nonudify/nonudify/plugin/builtin"
+	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/feed"
+	"github.com/nonudify/nonudify/plugin/policy"
+	"github.com/nonudify/nonudify/plugin/rule"
+	"github.com/nonudify/nonudify/plugin/source"
+)
+
+const (
+	// settle is how long a file must have been left alone before it is read
+	// again.
+	settle = time.Second
+	// pollInterval is how often files are looked at. Looking, rather than being
+	// told by the kernel, works the same on every system, network file system,
+	// link and container mount.
+	pollInterval = 2 * time.Second
+)
+
+// filePlan is the schedule of what is found out by a look at the file system.
+var filePlan = feed.Schedule{Every: pollInterval, Retry: pollInterval, Most: pollInterval}
+
+// Feed is one list-like source of a Config: a list, or a file of an allow or
+// block property.
+type Feed struct {
+	Key    string // the same for the same source, format and use, whatever Config names it
+	List   string // the name of the list, or AllowList or BlockList
+	Zone   string // of a zone transfer, canonical
+	Remote bool   // it comes over the network: it may take its time
+	Config feed.FeedConfig
+}
+
+// Refresher returns a new refresher of the feed.
+func (f Feed) Refresher() *feed.Refresher[feed.List] {
+	fetcher := feed.NewFeed(f.Config)
+	if f.Remote {
+		return feed.NewRefresher(fetcher, fetcher.Plan)
+	}
+	plan := filePlan
+	if f.Config.Refresh > 0 {
+		plan.Every, plan.Most = f.Config.Refresh, max(f.Config.Refresh, plan.Most)
+	}
+	if len(f.Config.Keys) > 0 { // a file is read as a whole to find that its signature does not hold
+		plan.Most = max(plan.Most, time.Minute)
+	}
+	return feed.NewRefresher(fetcher, func(*feed.List) feed.Schedule { return plan })
+}
+
+// Feeds returns the feeds of the Config in a fixed order: that in which Policy
+// expects what they hold.
+func (c *Config) Feeds() ([]Feed, error) {
+	guard, err := Guard()
+	if err != nil {
+		return nil, err
+	}
+	var feeds []Feed
+	for _, l := range c.Lists {
+		f, err := c.feed(l)
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", l.Name, err)
+		}
+		f.Config.Load.Check = guard
+		feeds = append(feeds, f)
+	}
+	for _, file := range c.Block.Files {
+		feeds = append(feeds, ownFile(BlockList, file, feed.Config{Check: guard}))
+	}
+	for _, file := range c.Allow.Files {
+		feeds = append(feeds, ownFile(policy.AllowList, file, feed.Config{Action: rule.Pass}))
+	}
+	return feeds, nil
+}
+
+// ownFile returns the feed of a file of names. It may be empty.
+func ownFile(use, file string, load feed.Config) Feed {
+	load.File, load.Empty = file, true
+	return Feed{
+		Key: fmt.Sprintf("%s %s", use, file), List: use,
+		Config: feed.FeedConfig{Mirrors: []feed.Mirror{fileMirror(file, "")}, Load: load, Own: true},
+	}
+}
+
+// feed returns the feed of a list.
+func (c *Config) feed(l List) (Feed, error) {
+	f := Feed{List: l.Name, Key: c.key(l), Config: feed.FeedConfig{
+		Name: l.Name,
+		Load: feed.Config{File: l.Sources[0], Format: l.Format, MaxBytes: l.MaxBytes},
+		Keys: l.Keys, ListID: l.ID, Shrink: l.Shrink, Refresh: l.Refresh, Own: true,
+	}}
+	if c.State != "" && l.Sources[0] != builtin.Name {
+		f.Config.Copy = &source.Copy{Dir: c.State, Source: identity(l.Sources[0]), MaxBytes: l.MaxBytes}
+	}
+	switch {
+	case l.Sources[0] == builtin.Name:
+		f.Config.Mirrors = []feed.Mirror{{Name: builtin.Name, Opener: source.Bytes{Data: builtin.List()}}}
+		return f, nil
+	case !isURL(l.Sources[0]):
+		f.Config.Mirrors = []feed.Mirror{fileMirror(l.Sources[0], l.Signature)}
+		return f, nil
+	}
+	return f, c.addURLs(&f, l)
+}
+
+// key is what tells the feeds of two lists apart. The list's name and reason do
+// not: they are of the policy.
+func (c *Config) key(l List) string {
+	keys := make([]string, len(l.Keys))
+	for i, k := range l.Keys {
+		keys[i] = k.String()
+	}
+	return fmt.Sprintf("%q %v %v %q %q %v %v %v %q %v %q", l.Sources, l.Format, keys, l.Signature, l.ID,
+		l.Refresh, l.Shrink, l.MaxBytes, c.State, c.Bootstrap, c.secretsOf(l))
+}
+
+// identity is what names the copy of a list: with another password it is the
+// same list.
+func identity(s string) string {
+	u, err := parseURL(s)
+	if err != nil || !isURL(s) {
+		return s
+	}
+	u.User = nil
+	return u.String()
+}
+
+// secretsOf returns the secrets that the sources of a list need: with another
+// one it is another feed.
+func (c *Config) secretsOf(l List) []string {
+	var secrets []string
+	for _, s := range l.Sources {
+		if u, err := parseURL(s); err == nil && isURL(s) && isZone(u) {
+			secrets = append(secrets, c.Secrets[tsigName(u)])
+		}
+	}
+	return secrets
+}
+
+// fileMirror reads a file, and its signature beside it unless that is
+// elsewhere.
+func fileMirror(path, signature string) feed.Mirror {
+	if signature == "" {
+		signature = path + signatureSuffix
+	}
+	return feed.Mirror{
+		Name: path, Opener: source.File{Path: path, Settle: settle},
+		Signature: func(ctx context.Context) ([]byte, error) { return readSignature(ctx, signature) },
+	}
+}
+
+// signatureSuffix is what minisign puts behind the name of the signed file.
+const signatureSuffix = ".minisig"
+
+// readSignature reads a file with a signature.
+func readSignature(ctx context.Context, path string) ([]byte, error) {
+	body, err := source.File{Path: path}.Open(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", feed.ErrSignature, err)
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, feed.MaxSignature+1))
+}
+
+// addURLs adds the mirrors of a list that comes over the network.
+func (c *Config) addURLs(f *Feed, l List) error {
+	first, err := parseURL(l.Sources[0])
+	if err != nil {
+		return err
+	}
+	f.Remote, f.Config.Own = true, false
+	f.Config.Load.File = redact(first)
+	client := source.NewClient(source.ClientConfig{Bootstrap: c.Bootstrap, Hosts: hostsOf(l)})
+	for _, s := range l.Sources {
+		u, err := parseURL(s)
+		if err != nil {
+			return err
+		}
+		var m feed.Mirror
+		if isZone(u) {
+			m, err = c.zoneMirror(u, f)
+		} else {
+			m = httpMirror(u, l, client)
+		}
+		if err != nil {
+			return err
+		}
+		f.Config.Mirrors = append(f.Config.Mirrors, m)
+	}
+	return nil
+}
+
+// httpMirror fetches a list, and its signature from beside it unless that is
+// elsewhere.
+func httpMirror(u *url.URL, l List, client *source.Client) feed.Mirror {
+	signature := l.Signature
+	if signature == "" {
+		beside := *u
+		beside.Path += signatureSuffix
+		beside.RawPath = ""
+		signature = beside.String()
+	}
+	return feed.Mirror{
+		Name: redact(u), Opener: source.HTTP{URL: u.String(), Client: client, MaxBytes: l.MaxBytes},
+		Signature: func(ctx context.Context) ([]byte, error) {
+			if !isURL(signature) {
+				return readSignature(ctx, signature)
+			}
+			text, err := client.Small(ctx, signature, feed.MaxSignature)
+			if errors.Is(err, source.ErrStatus) || errors.Is(err, source.ErrTooLarge) || errors.Is(err, source.ErrContent) {
+				return nil, fmt.Errorf("%w: %w", feed.ErrSignature, err)
+			}
+			return text, err
+		},
+	}
+}
+
+// zoneMirror transfers a zone. What the primary had before is in the copy.
+func (c *Config) zoneMirror(u *url.URL, f *Feed) (feed.Mirror, error) {
+	zone, err := zoneOf(u)
+	if err != nil {
+		return feed.Mirror{}, err
+	}
+	t := source.Transfer{
+		Primary: hostPort(u), Zone: zone, Resolver: source.NewResolver(c.Bootstrap), MaxBytes: f.Config.Load.MaxBytes,
+	}
+	if u.Scheme == "axfrs" {
+		t.TLS = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS13}
+	}
+	if u.Query().Has("tsig") {
+		if t.Key, err = c.tsigKey(u); err != nil {
+			return feed.Mirror{}, err
+		}
+	}
+	if f.Config.Copy != nil {
+		t.Previous = f.Config.Copy.Previous
+	}
+	f.Zone = zone
+	return feed.Mirror{Name: redact(u), Opener: t, Space: "zone " + zone, Addresses: t.Addresses}, nil
+}
+
+// tsigName returns the canonical name of the key in the URL of a transfer.
+func tsigName(u *url.URL) string {
+	return strings.ToLower(strings.TrimSuffix(u.Query().Get("tsig"), ".")) + "."
+}
+
+// tsigKey returns the key that the URL of a transfer names, with its secret.
+func (c *Config) tsigKey(u *url.URL) (*source.Key, error) {
+	k := &source.Key{Name: tsigName(u), Algorithm: cmp.Or(u.Query().Get("algorithm"), "hmac-sha256")}
+	k.Secret = c.Secrets[k.Name]
+	if k.Secret == "" {
+		return nil, fmt.Errorf("the tsig directive of this server block has no secret for the key %q", k.Name)
+	}
+	return k, k.Validate()
+}
+
+// Hosts returns the names of the servers that the lists come from.
+func (c *Config) Hosts() []dnsname.Name {
+	var names []dnsname.Name
+	for _, l := range c.Lists {
+		for _, host := range hostsOf(l) {
+			if name, err := dnsname.Parse(host); err == nil {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// hostsOf returns the hosts that the URLs of a list name.
+func hostsOf(l List) []string {
+	var hosts []string
+	for _, s := range append(slices.Clone(l.Sources), l.Signature) {
+		if u, err := parseURL(s); err == nil && isURL(s) {
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	return hosts
+}
+
+// First returns the value of a refresher, which it has loaded if need be.
+func First[T any](ctx context.Context, r *feed.Refresher[T]) (*T, error) {
+	_, err := r.Refresh(ctx)
+	if v := r.Value(); v != nil {
+		return v, nil
+	}
+	return nil, err
+}

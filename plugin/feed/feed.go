@@ -1,0 +1,256 @@
+package feed
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/nonudify/nonudify/plugin/source"
+)
+
+// Opener is where bytes come from. It returns source.ErrNotModified when it
+// still has the given version.
+type Opener interface {
+	Open(ctx context.Context, have source.Version) (source.Body, error)
+}
+
+// Mirror is one place that has a list. All mirrors of a list have the same
+// bytes.
+type Mirror struct {
+	Name string // for errors, and to tell which one a copy is from
+	Opener
+	// Space says which mirrors mean the same by a version: a zone has the same
+	// serial at every primary. Empty: none but this one.
+	Space string
+	// Signature returns the detached signature; needed when there are keys.
+	Signature func(ctx context.Context) ([]byte, error)
+	// Addresses returns those from which it may be told that there is something
+	// new; may be nil.
+	Addresses func(ctx context.Context) ([]netip.Addr, error)
+}
+
+// NoFall is the Shrink of a list that must not lose a single entry.
+const NoFall = -1
+
+// FeedConfig says where a list comes from and what an edition of it must be
+// like.
+type FeedConfig struct {
+	Name    string   // for people
+	Mirrors []Mirror // tried in turn
+	Load    Config
+	// Keys, if there are any: an edition must be signed with one of them.
+	Keys []Key
+	// ListID is what the header's List-ID must be; "" for that of the edition
+	// before.
+	ListID string
+	// Shrink is by how many percent of its entries a list may fall at once; 0:
+	// this is not looked at.
+	Shrink int
+	// Own says that the list is in the hands of the operator, who may well put
+	// an older edition or another list in its place: an unsigned header is then
+	// not held against the one before.
+	Own bool
+	// Refresh is the time between two rounds; 0 for what the list asks for.
+	Refresh time.Duration
+	// Copy keeps the last good edition; nil: nothing is kept.
+	Copy *source.Copy
+}
+
+// Feed is the Fetcher of one list: it asks the mirrors, checks signature,
+// header and size of what they have, and keeps a copy of what was good.
+type Feed struct {
+	FeedConfig
+	memory  map[string]*memory // by the space of versions
+	current *List              // the last good edition
+	sum     [32]byte           // SHA-256 of its bytes
+	signed  []byte             // its signature
+	asked   time.Time          // when a mirror last said that it is still right
+	kept    [32]byte           // SHA-256 of the bytes on disk
+	unsaved error              // why it could not be kept
+
+	held      atomic.Pointer[[32]byte]     // SHA-256 of the edition that waits to be approved
+	primaries atomic.Pointer[[]netip.Addr] // who may tell that there is something new
+}
+
+// memory is what is remembered of a mirror.
+type memory struct {
+	seen    source.Version // that was read to its end last, whether or not it could be used
+	refused error          // why it could not be used
+}
+
+// NewFeed returns the Fetcher of a list.
+func NewFeed(c FeedConfig) *Feed {
+	return &Feed{FeedConfig: c, memory: map[string]*memory{}}
+}
+
+// space names the versions of a mirror.
+func (m Mirror) space() string { return cmp.Or(m.Space, m.Name) }
+
+// of returns the memory of a space.
+func (f *Feed) of(space string) *memory {
+	m := f.memory[space]
+	if m == nil {
+		m = new(memory)
+		f.memory[space] = m
+	}
+	return m
+}
+
+// Fetch asks the mirrors in turn, until one has an edition that is good or that
+// is still the last one.
+func (f *Feed) Fetch(ctx context.Context) (*List, error) {
+	f.reconsider()
+	f.relock()
+	var failed []error
+	unmodified := false
+	for _, m := range f.Mirrors {
+		l, err := f.ask(ctx, m)
+		f.meet(ctx, m)
+		switch {
+		case err == nil:
+			f.asked = time.Now()
+			return l, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case !errors.Is(err, source.ErrNotModified):
+			failed = append(failed, err)
+			continue
+		}
+		f.asked, unmodified = time.Now(), true
+		if !f.expired(f.asked) { // else the mirror may be one that nobody feeds any more
+			break
+		}
+	}
+	if unmodified {
+		return nil, source.ErrNotModified
+	}
+	return nil, errors.Join(failed...)
+}
+
+// reconsider forgets having refused an edition that has been approved since.
+func (f *Feed) reconsider() {
+	if !f.Prompt() {
+		return
+	}
+	for _, m := range f.memory {
+		if errors.Is(m.refused, ErrShrunk) {
+			*m = memory{}
+		}
+	}
+}
+
+// Prompt reports whether an edition that was held back has been approved.
+func (f *Feed) Prompt() bool {
+	held := f.held.Load()
+	return held != nil && f.Copy != nil && f.Copy.Approved(*held)
+}
+
+// ask has one mirror say what it has. A version that was read to its end and
+// refused is not read again; one whose signature did not hold is, because list
+// and signature do not change in the same moment.
+func (f *Feed) ask(ctx context.Context, m Mirror) (*List, error) {
+	known := f.of(m.space())
+	body, err := m.Open(ctx, known.seen)
+	if errors.Is(err, source.ErrNotModified) && known.refused != nil {
+		return nil, known.refused
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	s, err := f.stage(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	l, err := f.edition(ctx, m, body, s)
+	if ctx.Err() != nil || errors.Is(err, ErrSignature) {
+		return nil, err
+	}
+	*known = memory{seen: body.Version}
+	if err != nil && !errors.Is(err, source.ErrNotModified) {
+		known.refused = err
+	}
+	if f.saveAgain() {
+		known.seen = ""
+	}
+	return l, err
+}
+
+// meet notes from which addresses a mirror may tell that there is something
+// new.
+func (f *Feed) meet(ctx context.Context, m Mirror) {
+	if m.Addresses == nil {
+		return
+	}
+	addrs, err := m.Addresses(ctx)
+	if err != nil {
+		return // those of the last time stay
+	}
+	if known := f.primaries.Load(); known != nil {
+		addrs = append(addrs, *known...)
+	}
+	if len(addrs) > maxPrimaries {
+		addrs = addrs[:maxPrimaries]
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	addrs = slices.Compact(addrs)
+	f.primaries.Store(&addrs)
+}
+
+// maxPrimaries bounds the addresses of all mirrors of a list.
+const maxPrimaries = 64
+
+// MayNotify reports whether an address is one of a primary of the list.
+func (f *Feed) MayNotify(a netip.Addr) bool {
+	known := f.primaries.Load()
+	return known != nil && slices.Contains(*known, a.Unmap())
+}
+
+// Warning returns what is wrong although the list is fine: it has expired, or
+// could not be kept.
+func (f *Feed) Warning() error { return errors.Join(f.expiry(time.Now()), f.unsaved) }
+
+// Close gives the copy free for another process.
+func (f *Feed) Close() error {
+	if f.Copy == nil {
+		return nil
+	}
+	return f.Copy.Unlock()
+}
+
+// The time between two rounds of a list that does not say how often it changes,
+// and the bounds of what lists say.
+const (
+	DefaultRefresh = time.Hour
+	leastRefresh   = 15 * time.Minute
+	mostRefresh    = 24 * time.Hour
+	leastPoll      = 30 * time.Second // of zones, where a round costs one small question
+	firstRetry     = 10 * time.Second
+	lastRetry      = 15 * time.Minute
+)
+
+// Plan says how often there is a round: as configured, as the zone's SOA record
+// says, or four times in the life of an edition.
+func (f *Feed) Plan(l *List) Schedule {
+	s := Schedule{Every: f.Refresh, Retry: firstRetry, Most: lastRetry, Jitter: true}
+	switch {
+	case f.Refresh > 0:
+		s.Most = clamp(f.Refresh, time.Minute, lastRetry)
+	case l == nil:
+		s.Every = DefaultRefresh
+	case l.Timers.Refresh > 0:
+		s.Every = clamp(l.Timers.Refresh, leastPoll, mostRefresh)
+		s.Retry = clamp(l.Timers.Retry, firstRetry, s.Every)
+		s.Most = max(s.Retry, min(s.Every, lastRetry))
+	case !l.Header.Expires.IsZero():
+		s.Every = clamp(l.Header.Expires.Sub(l.made())/4, leastRefresh, mostRefresh)
+	default:
+		s.Every = DefaultRefresh
+	}
+	return s
+}
