@@ -183,14 +183,14 @@ func (c *checkFlags) servers(e *env) ([]server, error) {
 	}
 	config := &directive.Config{}
 	for _, file := range c.lists {
-		l := directive.List{Name: file, Source: file, Format: c.format}
+		l := directive.List{Name: file, Sources: []string{file}, Format: c.format}
 		if file == builtin.Name {
 			l.Format = list.Auto
 		}
 		config.Lists = append(config.Lists, l)
 	}
 	if len(config.Lists) == 0 {
-		config.Lists = []directive.List{{Name: builtin.Name, Source: builtin.Name}}
+		config.Lists = []directive.List{{Name: builtin.Name, Sources: []string{builtin.Name}}}
 	}
 	var own []foundRule
 	for _, arg := range c.allow {

@@ -1,8 +1,12 @@
-// Command nonudify reads lists of "nudify" names as the resolver does, and says
-// what comes of it. It asks nothing of the network.
+// Command nonudify reads lists of "nudify" names as the resolver does, says what
+// comes of it, compares and signs them. It asks nothing of the network.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
 //	nonudify lint [-format FORMAT] [-max N] [-json] FILE...
+//	nonudify diff [-shrink PERCENT] [-json] OLD NEW
+//	nonudify keygen [-o NAME] [-passfile FILE] [-nopass] [-force]
+//	nonudify sign [-key FILE] [-passfile FILE] [-comment TEXT] [-o SIG] [-force] FILE...
+//	nonudify verify [-key PUBKEY|FILE]... [-signature SIG] [-json] FILE
 //	nonudify help [VERB]
 //	nonudify version
 //
@@ -35,6 +39,10 @@
 // of the Corefile that has a nonudify directive judges. Imports, snippets and
 // environment variables are resolved as the server does it, and relative paths
 // are taken from the block's root or else from the working directory.
+//
+// A blinded list holds hashes. Those of the names that were asked for, and of the
+// names above them, are known, and so a rule and its line are shown as they are
+// for any other list.
 //
 // The verdict is one of
 //
@@ -84,6 +92,8 @@
 // counts rules beyond what each name needs, which is one, or two in a policy zone
 // that means a name and what is below it; "covered" counts the names that would be
 // blocked without their lines, because a name above them is. Neither is a fault.
+// In a blinded list nobody but its publisher can tell what is covered, and what is
+// no name or may not be blocked, but for the protected names: these are refused.
 //
 // The exit code is 1 when a file would be refused as a whole, when any line is,
 // or when the header contradicts the file: it has expired, or counts other
@@ -93,14 +103,101 @@
 //
 //	file        its name, "stdin" for the standard input
 //	format      what it was read as, auto when it is no list at all
-//	header      title, id, version, serial, issued, modified, expires, entries, homepage, appeals
+//	header      title, id, version, serial, issued, modified, expires, entries, homepage, appeals, salt
 //	taken       whether a server would use it; error says why not
 //	rules       that may be used; blocks and passes are the two kinds
 //	comments    lines without an entry; 0 in a file that is not taken
 //	refused     lines or entries; reasons counts them by reason
 //	lines       the refused ones: line, reason; more is the number of those left out
-//	duplicates  and covered, as above; 0 in a file that is not taken
+//	duplicates  and covered, as above; 0 in a file that is not taken, covered also in a blinded one
 //	memory      in bytes; 0 in a file that is not taken
 //	findings    contradictions, in words
 //	notes       what could be better, in words
+//
+// # Diff
+//
+// diff compares two editions of a list, in whatever formats they are, as the
+// resolver would read them: plain or packed with gzip or zstd, without the lines
+// that it refuses. It writes a line for each name that is not the same, and then
+// a summary.
+//
+//	$ nonudify diff old.txt new.txt
+//	~ other.example block subtree -> block exact
+//	+ new.example block subtree
+//	- fourth.test block subtree
+//	old.txt -> new.txt: they differ
+//	    serial      2026112101 -> 2026112201
+//	    rules       5 -> 5
+//	    refused     0 -> 0
+//	    names       1 added, 1 removed, 1 changed, 3 the same
+//	    share       60 %
+//	    resolver    would take it
+//
+// The names come in the order of their text read from its end, so that those
+// under one domain stand together, and none has to be kept in memory. "share" is
+// how many names differ, in percent of those of OLD. The last lines say whether a
+// resolver that has OLD would take NEW: its rules must not fall by more than
+// -shrink percent, its List-ID be the same, its serial not be an older one. Of
+// lists of hashes only the numbers are compared.
+//
+// The exit code is 1 when any name or any field of the header differs.
+//
+// With -json each line is an object. All but the last are for one name:
+//
+//	name    in canonical form
+//	change  added, removed or changed
+//	old     what OLD says of it: block and pass, each exact, below or subtree
+//	new     what NEW says of it
+//
+// The last one is for the lists:
+//
+//	old      file, format, header (as lint has it), rules, refused, names
+//	new      the same of the other
+//	added    names, as removed, changed and same; 0 of blinded lists
+//	share    in percent
+//	fall     by how many percent the number of rules falls; negative when it rises
+//	taken    whether the resolver would take NEW; reasons says in words why not
+//	blinded  true when the names could not be compared
+//
+// # Keygen, sign, verify
+//
+// These make and verify signatures in the format of minisign
+// (jedisct1.github.io/minisign), and its program can do the same with the same
+// files.
+//
+//	$ nonudify keygen -o lists
+//	$ nonudify sign -key lists.key nudify.txt
+//	$ nonudify verify -key lists.pub nudify.txt
+//
+// keygen writes the secret NAME.key, with mode 0600, and NAME.pub, and never
+// replaces either unless -force is given. Neither exists before it is complete and
+// on disk. The public key goes to the standard output; it is what follows "key" in a
+// Corefile. The passphrase is read from the terminal with nothing shown, wherever
+// the standard input comes from, or from a file with -passfile: never from the
+// arguments or the environment. A key made with -nopass has none, and whoever reads
+// it can sign; so give the secret store of a build machine such a key only if it
+// keeps it better than it would keep a passphrase.
+//
+// sign writes FILE.minisig. Only prehashed signatures (Ed25519 over BLAKE2b-512)
+// are made and taken; the older kind, "Ed" where these have "ED", is refused. The
+// file is read once and in constant memory but for its names, which are checked
+// as the resolver does.
+//
+// verify takes a signature by any of the keys given, so that a new key can be
+// pinned beside the old one before it is used. It reads nothing of a list whose signature
+// does not hold. The exit code is 1 then, and when sign would not sign the list: the
+// resolver would refuse it, its header lacks List-ID, Serial, Issued, Expires or
+// Entries, it has expired, was issued in the future, or miscounts. With -json verify
+// writes one object:
+//
+//	file       its name
+//	signature  the file with the signature
+//	valid      whether it holds; what follows, findings aside, says nothing otherwise
+//	key        who signed: the number of the key, 16 hexadecimal digits
+//	comment    the trusted comment, which is signed, with spaces for tabs
+//	format     of the list
+//	header     as lint has it
+//	rules      that would be used
+//	refused    lines or entries
+//	findings   what is wrong, in words
 package main

@@ -140,14 +140,35 @@ func (l *loader) edition(ctx context.Context, f directive.Feed) (*edition, error
 		return e, nil
 	}
 	e := new(edition)
-	f.Opener = metered{f.Opener, l.bar, f.Config.File}
-	f.Config.Seen = l.finder(f.Config.File, &e.rules)
+	load := &f.Config.Load
+	load.Seen, load.Unblind = l.finder(load.File, &e.rules), l.unblinder()
+	for i, m := range f.Config.Mirrors {
+		f.Config.Mirrors[i].Opener = metered{m.Opener, l.bar, load.File}
+	}
 	var err error
 	if e.list, err = directive.First(ctx, f.Refresher()); err != nil {
 		return nil, err
 	}
 	l.editions[f.Key] = e
 	return e, nil
+}
+
+// unblinder returns a function that knows which of the names, if any, a hash of
+// a blinded list stands for.
+func (l *loader) unblinder() func(rule.Salt, rule.Hash) dnsname.Name {
+	var made rule.Salt // what known is made with
+	var known map[rule.Hash]dnsname.Name
+	return func(salt rule.Salt, h rule.Hash) dnsname.Name {
+		if known == nil || salt != made {
+			made, known = salt, map[rule.Hash]dnsname.Name{}
+			for name := range l.want {
+				if name.Labels() <= rule.MaxHashLabels { // a longer one would do nothing
+					known[rule.HashName(salt, name)] = name
+				}
+			}
+		}
+		return known[h]
+	}
 }
 
 // finder returns a function that collects the rules of a file that may mean one

@@ -53,13 +53,18 @@ type header struct {
 	Entries  int       `json:"entries,omitempty"`
 	Homepage string    `json:"homepage,omitempty"`
 	Appeals  string    `json:"appeals,omitempty"`
+	Salt     string    `json:"salt,omitempty"` // in hex
 }
 
 func newHeader(h list.Header) header {
-	return header{
+	to := header{
 		Title: h.Title, ID: h.ID, Version: h.Version, Serial: h.Serial, Issued: h.Issued, Modified: h.Modified,
 		Expires: h.Expires, Entries: h.Entries, Homepage: h.Homepage, Appeals: h.Appeals,
 	}
+	if h.HasSalt {
+		to.Salt = h.Salt.String()
+	}
+	return to
 }
 
 // reason is why some lines were refused.
@@ -148,6 +153,9 @@ func (r *report) judge(now time.Time) {
 	if r.Taken && r.Header.Serial == 0 {
 		r.Notes = append(r.Notes, "no serial in the header: an older copy cannot be told from a newer one")
 	}
+	if r.Format == list.Hashes && r.Taken {
+		r.Notes = append(r.Notes, "blinded: which names are covered by others, or would be refused, only its publisher can tell")
+	}
 }
 
 // explains reports whether a number of entries is one that a publisher may
@@ -182,7 +190,9 @@ func (r *report) print(w io.Writer) {
 	}
 	if r.Taken {
 		field(w, "duplicates", "%d", r.Duplicates)
-		field(w, "covered", "%d by a name above them", r.Covered)
+		if r.Format != list.Hashes {
+			field(w, "covered", "%d by a name above them", r.Covered)
+		}
 		field(w, "memory", "%s", size(int64(r.Memory)))
 	}
 	for _, f := range r.Findings {
@@ -224,4 +234,5 @@ func (h header) print(w io.Writer) {
 	}
 	field(w, "homepage", "%s", h.Homepage)
 	field(w, "appeals", "%s", h.Appeals)
+	field(w, "salt", "%s", h.Salt)
 }

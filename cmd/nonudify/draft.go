@@ -1,0 +1,87 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// draft is a file that is complete and on disk, under a name of its own beside
+// the one that it is for. So a file is never seen half-written, not even by
+// whoever looks after the program was killed or the power failed.
+type draft struct{ temp, name string }
+
+// newDraft writes the draft of a file.
+func newDraft(name string, data []byte, perm fs.FileMode) (*draft, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "write", Path: name, Err: errors.New("not a regular file")}
+	}
+	d := &draft{filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text()[:8]), name}
+	f, err := os.OpenFile(d.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		d.drop()
+		return nil, err
+	}
+	return d, nil
+}
+
+// drop removes the draft, if it is still there.
+func (d *draft) drop() { os.Remove(d.temp) }
+
+// replace puts the draft in the place of whatever has its name.
+func (d *draft) replace() error {
+	if err := os.Rename(d.temp, d.name); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(d.name))
+}
+
+// create gives the draft its name, and fails with fs.ErrExist if something has
+// it already: a link, unlike a renaming, never replaces. Some file systems have
+// no links; there it is looked first.
+func (d *draft) create() error {
+	err := os.Link(d.temp, d.name)
+	if errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err == nil {
+		d.drop()
+		return syncDir(filepath.Dir(d.name))
+	}
+	if err := absent(d.name); err != nil {
+		return err
+	}
+	return d.replace()
+}
+
+// absent returns an error when something has the name.
+func absent(name string) error {
+	_, err := os.Lstat(name)
+	switch {
+	case err == nil:
+		return &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return err
+}
+
+// syncDir makes the names in a directory last. Windows cannot do that, and does
+// not need it.
+func syncDir(name string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	dir, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
