@@ -300,3 +300,39 @@ func TestDecideAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestIncomplete: while a list is missing, what is there decides, and what it
+// leaves open waits, but for names and clients that no list could block.
+func TestIncomplete(t *testing.T) {
+	c := newPolicy(t, "pass subtree ok.example", "block subtree badsite.example, pass subtree fine.badsite.example").config
+	c.Incomplete = true
+	c.Zones = setOf(t, parseRules(t, "block subtree example"))
+	var err error
+	if c.Clients, err = NewClients(true, nil, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}); err != nil {
+		t.Fatal(err)
+	}
+	p := New(c)
+	if p.Complete() || !New(Config{}).Complete() {
+		t.Error("Complete() is wrong")
+	}
+	pupil, staff := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.1")
+	for _, tt := range []struct {
+		qname   string
+		client  netip.Addr
+		action  rule.Action
+		pending bool
+	}{
+		{"www.badsite.example.", pupil, rule.Block, false},
+		{"www.badsite.example.", staff, rule.None, false},
+		{"other.example.", pupil, rule.None, true},
+		{"other.example.", staff, rule.None, false},
+		{"other.example.", netip.Addr{}, rule.None, true},
+		{"www.ok.example.", pupil, rule.None, false},
+		{"fine.badsite.example.", pupil, rule.None, true}, // the missing list may block it
+		{"other.test.", pupil, rule.None, false},          // not in the zone
+	} {
+		if v := p.Decide(tt.qname, tt.client); v.Action != tt.action || v.Pending != tt.pending {
+			t.Errorf("%s for %v: %+v", tt.qname, tt.client, v)
+		}
+	}
+}
