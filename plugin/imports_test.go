@@ -27,7 +27,7 @@ var floors = map[string]string{
 	"plugin/directive": "plugin/answer plugin/builtin plugin/feed plugin/list plugin/policy plugin/set plugin/source plugin/rule plugin/dnsname",
 	"plugin":           "plugin/answer plugin/directive plugin/feed plugin/policy plugin/rule",
 	"cmd/coredns":      "plugin",
-	"cmd/nonudify":     "plugin/answer plugin/builtin plugin/directive plugin/feed plugin/list plugin/policy plugin/set plugin/source plugin/rule plugin/dnsname",
+	"cmd/nonudify":     "plugin/answer plugin/builtin plugin/directive plugin/feed plugin/list plugin/policy plugin/rpz plugin/set plugin/source plugin/rule plugin/dnsname",
 }
 
 // servers are the libraries of the server, for the plugin and its program only.

@@ -18,6 +18,7 @@ import (
 	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
+	"github.com/nonudify/nonudify/plugin/source"
 )
 
 var check = verb{
@@ -27,9 +28,11 @@ var check = verb{
 	long: `check judges names as the resolver would: by the built-in list with its default
 settings, by the lists given, or by every server block of a Corefile that has a
 nonudify directive. A file in the Corefile or after -allow has a slash in its
-name. Nothing is asked of the network.
+name. Nothing is asked of the network: a list that comes from there is read from
+its copy in the state directory.
 
-Exit code 1 says that at least one of the names is blocked.
+Exit code 1 says that at least one of the names is blocked, 2 that of one of them
+nothing is known, because there is no copy of a list.
 `,
 	run: runCheck,
 }
@@ -115,7 +118,21 @@ func runCheck(e *env, fs *flag.FlagSet, args []string) (int, error) {
 	if err != nil {
 		return wrong, err
 	}
+	c.tellMissing(e, judges)
 	return c.print(e, judges, names)
+}
+
+// tellMissing says once of each list that is missing how to get it.
+func (c *checkFlags) tellMissing(e *env, judges []*judge) {
+	told := map[missingList]bool{}
+	for _, j := range judges {
+		for _, m := range j.missing {
+			if !told[m] {
+				e.note("list %s is missing: %s; 'nonudify fetch -conf %s' gets it", m.List, m.Reason, c.conf)
+			}
+			told[m] = true
+		}
+	}
 }
 
 // print writes what every judge says of every name.
@@ -126,8 +143,11 @@ func (c *checkFlags) print(e *env, judges []*judge, names []dnsname.Name) (int, 
 	for _, name := range names {
 		for _, j := range judges {
 			v := j.judge(name)
-			if v.Verdict == blocked {
-				code = finding
+			switch v.Verdict {
+			case blocked:
+				code = max(code, finding)
+			case notKnown:
+				code = wrong
 			}
 			if !c.json {
 				v.print(e.stdout)
@@ -183,6 +203,9 @@ func (c *checkFlags) servers(e *env) ([]server, error) {
 	}
 	config := &directive.Config{}
 	for _, file := range c.lists {
+		if strings.Contains(file, "://") {
+			return nil, usagef("-list %s is no file; 'nonudify fetch -o FILE' makes one of it", source.Public(file))
+		}
 		l := directive.List{Name: file, Sources: []string{file}, Format: c.format}
 		if file == builtin.Name {
 			l.Format = list.Auto

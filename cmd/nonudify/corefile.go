@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/coredns/caddy/caddyfile"
@@ -48,11 +50,10 @@ func readCorefile(e *env, path string) ([]server, error) {
 	}
 	var servers []server
 	for i, b := range parsed {
-		tokens := b.Tokens[directive.Name]
-		if len(tokens) == 0 {
+		if len(b.Tokens[directive.Name]) == 0 {
 			continue
 		}
-		s, err := newServer(path, tokens, rootOf(b))
+		s, err := e.newServer(path, b)
 		if err != nil {
 			return nil, err
 		}
@@ -93,23 +94,28 @@ func rootOf(b caddyfile.ServerBlock) string {
 	return root
 }
 
-// newServer reads the one directive of a block.
-func newServer(path string, tokens []caddyfile.Token, root string) (s server, err error) {
+// newServer reads the one directive of a block, and the secrets that it needs.
+func (e *env) newServer(path string, b caddyfile.ServerBlock) (s server, err error) {
+	tokens := b.Tokens[directive.Name]
 	d := caddyfile.NewDispenserTokens(path, tokens)
 	d.Next()
-	if s.config, err = directive.Parse(&d, root); err != nil {
+	if s.config, err = directive.Parse(&d, rootOf(b)); err != nil {
 		return s, err
 	}
 	if d.Next() {
 		return s, d.Errf("%s is given twice in one server block", directive.Name)
 	}
-	s.own = ownRules(path, tokens)
-	return s, nil
+	s.own = ownRules(path, tokens, s.config.Hosts())
+	if needsSecrets(s.config) {
+		s.config.Secrets, err = e.blockSecrets(path, b)
+	}
+	return s, err
 }
 
 // ownRules finds the lines of the names to allow and to block, for which the
-// parsed directive has no place. Tokens that were not imported carry no file.
-func ownRules(path string, tokens []caddyfile.Token) []foundRule {
+// parsed directive has no place, and those of the hosts of lists. Tokens that
+// were not imported carry no file.
+func ownRules(path string, tokens []caddyfile.Token, hosts []dnsname.Name) []foundRule {
 	var rules []foundRule
 	property := ""
 	for i, t := range tokens {
@@ -123,6 +129,11 @@ func ownRules(path string, tokens []caddyfile.Token) []foundRule {
 			r.List, r.Action = policy.AllowList, rule.Pass
 		case "block":
 			r.List, r.Action = directive.BlockList, rule.Block
+		case "list":
+			if r, ok := hostRule(r, t.Text, hosts); ok {
+				rules = append(rules, r)
+			}
+			continue
 		default:
 			continue
 		}
@@ -132,6 +143,18 @@ func ownRules(path string, tokens []caddyfile.Token) []foundRule {
 		}
 	}
 	return rules
+}
+
+// hostRule completes the rule that lets the host of a list through: no list may
+// block where it, or another, comes from.
+func hostRule(r foundRule, text string, hosts []dnsname.Name) (foundRule, bool) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return r, false
+	}
+	name, err := dnsname.Parse(u.Hostname())
+	r.List, r.Action, r.Trigger, r.Rule, r.Comment = policy.AllowList, rule.Pass, rule.Exact, name, "the host of a list"
+	return r, err == nil && slices.Contains(hosts, name)
 }
 
 // label returns the block's keys as they stand in the Corefile.

@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"time"
+
+	"github.com/nonudify/nonudify/plugin/rpz"
 )
 
 // difference is what diff says of two editions of a list.
@@ -83,7 +85,7 @@ func (d *difference) judge(shrink int) {
 	if before.ID != "" && now.ID != "" && before.ID != now.ID {
 		d.Reasons = append(d.Reasons, fmt.Sprintf("it is another list: its List-ID is %q, not %q", now.ID, before.ID))
 	}
-	if before.Serial != 0 && now.Serial != 0 && int32(now.Serial-before.Serial) < 0 { // RFC 1982 §3.2
+	if before.Serial != 0 && now.Serial != 0 && rpz.Newer(before.Serial, now.Serial) {
 		d.Reasons = append(d.Reasons, fmt.Sprintf("it is an older edition: its serial is %d, not above %d", now.Serial, before.Serial))
 	}
 	d.Taken = len(d.Reasons) == 0

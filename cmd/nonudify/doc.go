@@ -1,9 +1,12 @@
 // Command nonudify reads lists of "nudify" names as the resolver does, says what
-// comes of it, compares and signs them. It asks nothing of the network.
+// comes of it, fetches, compares and signs them. Only fetch asks anything of the
+// network.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
 //	nonudify lint [-format FORMAT] [-max N] [-json] FILE...
 //	nonudify diff [-shrink PERCENT] [-json] OLD NEW
+//	nonudify fetch [-conf COREFILE] [-key PUBKEY|FILE]... [-signature URL|FILE] [-id LIST-ID] [-format FORMAT] [-max BYTES] [-shrink PERCENT] [-bootstrap ADDRESS]... [-tsig FILE] [-o FILE] [-json] URL...
+//	nonudify approve [-state DIR] [-conf COREFILE] [-json] [LIST|SOURCE]
 //	nonudify keygen [-o NAME] [-passfile FILE] [-nopass] [-force]
 //	nonudify sign [-key FILE] [-passfile FILE] [-comment TEXT] [-o SIG] [-force] FILE...
 //	nonudify verify [-key PUBKEY|FILE]... [-signature SIG] [-json] FILE
@@ -40,6 +43,14 @@
 // environment variables are resolved as the server does it, and relative paths
 // are taken from the block's root or else from the working directory.
 //
+// A list that comes over the network is read from its copy in the state directory,
+// which neither is locked nor changes, and is verified as the server does when it
+// starts. Its URL stands in the place of a file, and line numbers count within the
+// list. Where there is no copy, or none that can be used, nothing is known of names
+// that no other list blocks and no exception lets through: their verdict is "not
+// known", and the exit code 2. 'nonudify fetch -conf COREFILE' gets what is missing.
+// A copy also stands in for a file that cannot be used.
+//
 // A blinded list holds hashes. Those of the names that were asked for, and of the
 // names above them, are known, and so a rule and its line are shown as they are
 // for any other list.
@@ -49,6 +60,8 @@
 //	blocked     the answer that is shown is given, or with "action shadow" the query is only counted
 //	passed      a list blocks the name, and something undoes it
 //	not listed  no list blocks the name
+//	not known   a list is missing that might block it; the answer that is shown is that of a
+//	            server that waits for it, and with "start open" there is none
 //
 // "also" shows what each other list says of the name. "refused" shows rules for
 // it that stand in a list and are not used, because nobody may block them:
@@ -66,7 +79,7 @@
 //	name     in canonical form
 //	server   the keys of the server block; only with -conf
 //	view     the name of its view
-//	verdict  blocked, passed or not listed
+//	verdict  blocked, passed, not listed or not known
 //	why      of passed: allow (by the operator), exception (of the list), client (not one
 //	         of those that the policy is for), zone (queries do not come to the directive)
 //	instead  with zone: the server block that they go to
@@ -79,14 +92,17 @@
 //	clients  whom the policy is for: only (nothing for everybody), except
 //	shadow   true when the verdict is counted and not acted on
 //	answer   type, rcode, addresses, ttl (seconds), soa (owner), ede (code, name, text)
+//	missing  lists that are not there: list, source, reason
+//	warnings what is wrong with lists that are there: expired, or not the newest one, in words
 //
 // Fields without a value are left out. file is "builtin" for the built-in list
-// and "-allow" for a name from the command line.
+// and "-allow" for a name from the command line. For the host of a list, which no
+// list can block, it is the Corefile, and the comment says so.
 //
 // # Lint
 //
-// lint writes "file:line: reason" for every line or entry of a list that the
-// resolver refuses, at most -max of them for each file, and then a summary: the
+// lint reads lists plain or packed with gzip or zstd. It writes "file:line: reason"
+// for every line or entry of a list that the resolver refuses, at most -max of them for each file, and then a summary: the
 // format that was found, the header, how many rules, comments and refused
 // entries there are, and the memory that the list takes in a server. "duplicates"
 // counts rules beyond what each name needs, which is one, or two in a policy zone
@@ -158,6 +174,72 @@
 //	fall     by how many percent the number of rules falls; negative when it rises
 //	taken    whether the resolver would take NEW; reasons says in words why not
 //	blinded  true when the names could not be compared
+//
+// # Fetch
+//
+// fetch gets one list from its mirrors as the resolver would: the URLs and flags mean
+// what they mean in the list property of a Corefile, and the same is refused.
+//
+//	$ nonudify fetch -key lists.pub -o nudify.txt https://lists.example/nudify.txt
+//
+// What is good is written byte for byte as it came, packed if it is, with its signature
+// in FILE.minisig. Each is complete and on disk before it gets its name. A FILE that is
+// there is the edition before: it stays when the new one has an older serial, another
+// List-ID, or lost more than -shrink percent of its entries, and also when it is no
+// list at all. If it is not signed with one of the keys, it is not compared with, and
+// replaced. The secrets of transfer keys are read from a file with -tsig, never from
+// the arguments.
+//
+// An edition that has expired is taken, as in the resolver, and is a finding: the exit
+// code is 1, as it is for what was refused or could not be had.
+//
+// With -json it writes one object:
+//
+//	result   new, unchanged, refused, or failed when no mirror could be reached
+//	cause    of the last two: a word, as in the metrics of the resolver
+//	key      who signed: the number of the key, 16 hexadecimal digits
+//	comment  the trusted comment, with spaces for tabs
+//	saved    the files that were written
+//
+// and what lint has of a file. There, file is the URL of the mirror without what may be
+// secret in it, error says why it was refused, and lines are the first 20.
+//
+// With -conf, the lists of a Corefile that come over the network are fetched into its
+// state directories, in one round each, so that a server starts with them. A list that
+// a running server keeps is left to it. If root fetches, it does so as the user that the
+// directory belongs to. It writes a line for each list, and with -json an object:
+//
+//	list, source, server  as in the Corefile, without what may be secret in a URL
+//	result   as above, or locked when a server keeps the list
+//	cause    as above; error says it in words
+//	warning  what is wrong although the list is there
+//	rules, serial, key  of the edition that is there now
+//	copy     the file that it is kept in
+//
+// # Approve
+//
+// approve shows the editions that were held back because they have shrunk too far, and
+// has one of them taken. What it approves is one edition, by its SHA-256, and once.
+// A server that is running, also one of another user, takes it within seconds.
+//
+//	$ nonudify approve -state /var/lib/nonudify
+//	nudify: held back
+//	    source      https://lists.example/nudify.txt
+//	    entries     100 -> 60, 40 % fewer
+//	    serial      2026112201
+//	    since       2026-11-22T04:00:00Z
+//	$ nonudify approve -state /var/lib/nonudify nudify
+//
+// The exit code is 1 when something is held back and no list is named. With -json it
+// writes one array with an object for each edition:
+//
+//	list, source  as in the Corefile, without what may be secret in a URL
+//	before   entries of the edition in use
+//	entries  of the one that is held back
+//	fall     by how many percent it falls
+//	serial   of its header
+//	seen     since when it is held back
+//	approved whether it is approved, and not taken yet
 //
 // # Keygen, sign, verify
 //

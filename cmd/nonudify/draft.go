@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +18,11 @@ type draft struct{ temp, name string }
 
 // newDraft writes the draft of a file.
 func newDraft(name string, data []byte, perm fs.FileMode) (*draft, error) {
+	return newDraftFrom(name, bytes.NewReader(data), perm)
+}
+
+// newDraftFrom writes the draft of a file that need not fit into memory.
+func newDraftFrom(name string, r io.Reader, perm fs.FileMode) (*draft, error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "write", Path: name, Err: errors.New("not a regular file")}
 	}
@@ -24,7 +31,7 @@ func newDraft(name string, data []byte, perm fs.FileMode) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.Write(data)
+	_, err = io.Copy(f, r)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		d.drop()
 		return nil, err

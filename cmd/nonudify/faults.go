@@ -16,7 +16,7 @@ import (
 // openList opens a file whose bytes move the bar.
 func openList(e *env, name string) (source.Body, error) {
 	if strings.Contains(name, "://") {
-		return source.Body{}, usagef("%s: only files can be read", name)
+		return source.Body{}, usagef("%s: only files can be read; 'nonudify fetch -o FILE' makes one of it", source.Public(name))
 	}
 	return metered{source.File{Path: name}, e.bar, name}.Open(context.Background(), "")
 }
@@ -41,7 +41,7 @@ func loadGuarded(r io.Reader, modified time.Time, c feed.Config) (*feed.List, er
 // signed. The error is for a list that could not be read.
 func examine(r io.Reader, modified time.Time, name string, now time.Time) (*feed.List, []string, error) {
 	l, err := loadGuarded(r, modified, feed.Config{File: name})
-	if errors.Is(err, source.ErrEncoding) || errors.Is(err, source.ErrTooLarge) {
+	if badlyPacked(err) {
 		l = &feed.List{File: name} // there is no more to say of it
 	}
 	switch {
@@ -51,6 +51,12 @@ func examine(r io.Reader, modified time.Time, name string, now time.Time) (*feed
 		return l, []string{"would be refused: " + strings.TrimPrefix(err.Error(), name+": ")}, nil
 	}
 	return l, append(missing(l), contradictions(l, now)...), nil
+}
+
+// badlyPacked reports whether a list cannot be unpacked, which is a fault of its
+// own and none of its reading.
+func badlyPacked(err error) bool {
+	return errors.Is(err, source.ErrEncoding) || errors.Is(err, source.ErrTooLarge)
 }
 
 // missing returns what a header lacks. Without it nobody can tell one signed

@@ -18,6 +18,7 @@ const (
 	blocked   = "blocked"
 	passed    = "passed" // a list blocks the name, and something undoes it
 	notListed = "not listed"
+	notKnown  = "not known" // a list that might block the name is missing
 )
 
 // What lets a listed name pass.
@@ -27,6 +28,9 @@ const (
 	whyClient    = "client"    // the client is not one that the policy is for
 	whyZone      = "zone"      // queries for the name are not the directive's
 )
+
+// whyMissing is why nothing is known of a name.
+const whyMissing = "missing"
 
 // udpSize is the size of replies that the example client takes: what DNS Flag
 // Day 2020 recommends, in octets.
@@ -38,27 +42,49 @@ type judge struct {
 	policy   *policy.Policy
 	answerer *answer.Answerer
 	rules    [][]foundRule // by source, in the order of the policy
+	clients  *policy.Clients
+	missing  []missingList
+	warnings []string
 	client   netip.Addr
 	qtype    uint16
+}
+
+// missingList is a list that the server does not have before it was fetched.
+type missingList struct {
+	List   string `json:"list"`
+	Source string `json:"source"`
+	Reason string `json:"reason"`
+}
+
+// note enters what is to be said of the edition of a feed.
+func (j *judge) note(f directive.Feed, e *edition) {
+	if e.list == nil {
+		j.missing = append(j.missing, missingList{f.List, f.Config.Load.File, e.missing})
+	}
+	for _, w := range e.warnings {
+		j.warnings = append(j.warnings, "list "+f.List+": "+w)
+	}
 }
 
 // judgement is what check says of a name. The package documentation describes
 // its JSON form, which must stay as it is.
 type judgement struct {
-	Name    dnsname.Name `json:"name"`
-	Server  string       `json:"server,omitempty"`
-	View    string       `json:"view,omitempty"`
-	Verdict string       `json:"verdict"`
-	Why     string       `json:"why,omitempty"`
-	Instead string       `json:"instead,omitempty"`
-	Match   *foundRule   `json:"match,omitempty"`
-	Serial  uint32       `json:"serial,omitempty"`
-	Reason  string       `json:"reason,omitempty"`
-	Also    []foundRule  `json:"also,omitempty"`
-	Refused []foundRule  `json:"refused,omitempty"`
-	Clients *audience    `json:"clients,omitempty"`
-	Shadow  bool         `json:"shadow,omitempty"`
-	Answer  *reply       `json:"answer,omitempty"`
+	Name     dnsname.Name  `json:"name"`
+	Server   string        `json:"server,omitempty"`
+	View     string        `json:"view,omitempty"`
+	Verdict  string        `json:"verdict"`
+	Why      string        `json:"why,omitempty"`
+	Instead  string        `json:"instead,omitempty"`
+	Match    *foundRule    `json:"match,omitempty"`
+	Serial   uint32        `json:"serial,omitempty"`
+	Reason   string        `json:"reason,omitempty"`
+	Also     []foundRule   `json:"also,omitempty"`
+	Refused  []foundRule   `json:"refused,omitempty"`
+	Clients  *audience     `json:"clients,omitempty"`
+	Shadow   bool          `json:"shadow,omitempty"`
+	Answer   *reply        `json:"answer,omitempty"`
+	Missing  []missingList `json:"missing,omitempty"`
+	Warnings []string      `json:"warnings,omitempty"`
 
 	code uint16 // the extended error of the reason
 }
@@ -89,7 +115,11 @@ type ede struct {
 // judge returns the judgement on a name.
 func (j *judge) judge(name dnsname.Name) judgement {
 	v := j.policy.Decide(string(name), netip.Addr{})
-	out := judgement{Name: name, Server: j.label(), View: j.view, Verdict: notListed}
+	out := judgement{Name: name, Server: j.label(), View: j.view, Verdict: notListed, Missing: j.missing, Warnings: j.warnings}
+	if len(j.missing) > 0 && !v.Blocked() && v.List != policy.AllowList {
+		j.undecided(name, &out)
+		return out
+	}
 	if v.Action != rule.None {
 		out.Serial, out.Clients = v.Serial, j.audience()
 		out.Match = j.match(name, v)
@@ -114,6 +144,41 @@ func (j *judge) judge(name dnsname.Name) judgement {
 		out.Verdict, out.Answer = blocked, j.reply(name, v)
 	}
 	return out
+}
+
+// undecided judges a name that a list that is missing might block: what is known
+// without that list is what lets the name pass either way.
+func (j *judge) undecided(name dnsname.Name, out *judgement) {
+	out.Clients = j.audience()
+	out.Match = j.allows(name)
+	out.Also, out.Refused = j.others(name, out.Match)
+	switch asked, instead := j.reaches(name); {
+	case out.Match != nil:
+		out.Verdict, out.Why = passed, whyAllow
+	case !asked:
+		out.Verdict, out.Why, out.Instead = passed, whyZone, instead
+	case j.client.IsValid() && !j.clients.Include(j.client):
+		out.Verdict, out.Why = passed, whyClient
+	default:
+		out.Verdict, out.Why = notKnown, whyMissing
+		if !j.config.Open {
+			out.Answer = j.shown(name, j.answerer.NotReady)
+		}
+	}
+}
+
+// allows returns the rule by which the operator lets a name through, if there is
+// one: the longest.
+func (j *judge) allows(name dnsname.Name) *foundRule {
+	var best *foundRule
+	for _, rules := range j.rules {
+		for _, r := range rules {
+			if r.List == policy.AllowList && r.Refused == "" && r.means(name) && (best == nil || r.beats(*best)) {
+				best = &r
+			}
+		}
+	}
+	return best
 }
 
 // reaches reports whether queries for a name come to the directive.
@@ -188,10 +253,15 @@ func prefixes(p directive.Prefixes) (args []string) {
 
 // reply has the query of a client answered by what answers in the server.
 func (j *judge) reply(name dnsname.Name, v policy.Verdict) *reply {
+	return j.shown(name, func(r answer.Request) *dns.Msg { return j.answerer.Reply(r, v) })
+}
+
+// shown returns what is to be shown of an answer.
+func (j *judge) shown(name dnsname.Name, answered func(answer.Request) *dns.Msg) *reply {
 	query := new(dns.Msg)
 	query.SetQuestion(name.FQDN(), j.qtype)
 	query.SetEdns0(udpSize, false)
-	m := j.answerer.Reply(answer.Request{Msg: query, Size: udpSize, UDP: true}, v)
+	m := answered(answer.Request{Msg: query, Size: udpSize, UDP: true})
 	r := &reply{Type: dns.Type(j.qtype).String(), Rcode: dns.RcodeToString[m.Rcode]}
 	for _, rr := range m.Answer {
 		r.TTL = rr.Header().Ttl

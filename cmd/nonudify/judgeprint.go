@@ -42,6 +42,12 @@ func (v judgement) print(w io.Writer) {
 	for _, r := range v.Refused {
 		field(w, "refused", "%s: %s", r.summary(), r.Refused)
 	}
+	for _, m := range v.Missing {
+		field(w, "missing", "%s (%s): %s", m.List, m.Source, m.Reason)
+	}
+	for _, text := range v.Warnings {
+		field(w, "warning", "%s", text)
+	}
 }
 
 // field writes one line of a judgement or report, none for an empty value.
@@ -65,6 +71,12 @@ func (v judgement) headline() string {
 			return passed + ", queries for it go to the server block " + v.Instead
 		}
 		return passed + ", queries for it are not this server block's"
+	}
+	if v.Verdict == notKnown && v.Answer == nil {
+		return notKnown + ", and answered like any other name: a list is missing"
+	}
+	if v.Verdict == notKnown {
+		return notKnown + ": a list is missing"
 	}
 	if v.Shadow {
 		return v.Verdict + " in shadow: counted, and answered like any other name"
@@ -108,7 +120,10 @@ func (r *reply) summary() string {
 	case r.Rcode == "NOERROR":
 		what = "NODATA"
 	}
-	out := fmt.Sprintf("%s %s, TTL %d", r.Type, what, r.TTL)
+	out := r.Type + " " + what
+	if r.TTL > 0 {
+		out += fmt.Sprintf(", TTL %d", r.TTL)
+	}
 	if r.SOA != "" {
 		out += ", SOA " + r.SOA
 	}

@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
-	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/source"
@@ -20,8 +18,8 @@ var lint = verb{
 	name:  "lint",
 	args:  "[-format FORMAT] [-max N] [-json] FILE...",
 	short: "tell which lines of a list are refused, and what the resolver would make of the rest",
-	long: `lint reads lists as the resolver would; "-" is the standard input. It writes each
-refused line, then a summary of the file.
+	long: `lint reads lists as the resolver would, plain or packed with gzip or zstd; "-" is
+the standard input. It writes each refused line, then a summary of the file.
 
 Exit code 1 says that a line or a whole file is refused, or that a header
 contradicts what follows it.
@@ -85,7 +83,7 @@ func writeJSON(w io.Writer, v any) error {
 // no use has a report that says so.
 func (c lintFlags) file(e *env, name string) (*report, error) {
 	if strings.Contains(name, "://") {
-		return nil, usagef("%s: lint reads files", name)
+		return nil, usagef("%s: lint reads files; 'nonudify fetch' tells the same of what a server has", source.Public(name))
 	}
 	if name == "-" {
 		return c.read(e, "stdin", e.bar.reader("stdin", io.NopCloser(e.stdin)), time.Time{})
@@ -100,16 +98,15 @@ func (c lintFlags) file(e *env, name string) (*report, error) {
 
 // read has the file loaded as the server loads it, and watches.
 func (c lintFlags) read(e *env, name string, r io.Reader, modified time.Time) (*report, error) {
-	guard, err := directive.Guard()
-	if err != nil {
-		return nil, err
-	}
 	rep := &report{File: name, max: c.max}
 	if !c.json {
 		rep.lines = e.stdout
 	}
-	l, err := feed.Load(r, modified, feed.Config{File: name, Format: c.format, Check: guard, Refused: rep.refuse, Seen: rep.see})
-	if errors.Is(err, feed.ErrRead) {
+	l, err := loadGuarded(r, modified, feed.Config{File: name, Format: c.format, Refused: rep.refuse, Seen: rep.see})
+	if badlyPacked(err) {
+		l = &feed.List{File: name} // there is no more to say of it
+	}
+	if l == nil {
 		return nil, err
 	}
 	rep.fill(l, err)

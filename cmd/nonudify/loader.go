@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/nonudify/nonudify/plugin/answer"
 	"github.com/nonudify/nonudify/plugin/directive"
@@ -35,20 +36,23 @@ func (f foundRule) means(name dnsname.Name) bool {
 
 // edition is what a feed holds, with the rules that matter.
 type edition struct {
-	list  *feed.List
-	rules []foundRule
+	list     *feed.List // nil: it is not there
+	rules    []foundRule
+	missing  string   // why it is not
+	warnings []string // what is wrong although it is
 }
 
 // loader loads feeds, each once however many server blocks name it.
 type loader struct {
 	bar      *progress
+	now      func() time.Time
 	want     map[dnsname.Name]bool // the names asked about, and all above them
 	editions map[string]*edition   // by the key of the feed
 }
 
 // judges returns one judge for each server.
 func (e *env) judges(ctx context.Context, servers []server, names []dnsname.Name, c checkFlags) ([]*judge, error) {
-	l := &loader{bar: e.bar, want: map[dnsname.Name]bool{}, editions: map[string]*edition{}}
+	l := &loader{bar: e.bar, now: e.now, want: map[dnsname.Name]bool{}, editions: map[string]*edition{}}
 	for _, name := range names {
 		for suffix := range name.Suffixes() {
 			l.want[suffix] = true
@@ -80,14 +84,14 @@ func (l *loader) judge(ctx context.Context, s server) (*judge, error) {
 			return nil, err
 		}
 		lists[i] = editions[i].list
+		j.note(f, editions[i])
 	}
-	clients, err := clientsOf(ctx, s.config)
-	if err != nil {
+	if j.clients, err = clientsOf(ctx, s.config); err != nil {
 		return nil, err
 	}
 	config := *s.config
 	config.Zones = nil // what the lists say of a name is shown wherever it is asked for
-	if j.policy, err = config.Policy(lists, clients, nil); err != nil {
+	if j.policy, err = config.Policy(lists, j.clients, nil); err != nil {
 		return nil, err
 	}
 	j.rules = rulesBySource(s, feeds, editions)
@@ -134,19 +138,14 @@ func rulesBySource(s server, feeds []directive.Feed, editions []*edition) [][]fo
 		[][]foundRule{own(policy.AllowList)}, files[blocks:])
 }
 
-// edition returns what a feed holds.
+// edition returns what a feed holds: of a list that comes over the network, the
+// copy on disk.
 func (l *loader) edition(ctx context.Context, f directive.Feed) (*edition, error) {
 	if e := l.editions[f.Key]; e != nil {
 		return e, nil
 	}
 	e := new(edition)
-	load := &f.Config.Load
-	load.Seen, load.Unblind = l.finder(load.File, &e.rules), l.unblinder()
-	for i, m := range f.Config.Mirrors {
-		f.Config.Mirrors[i].Opener = metered{m.Opener, l.bar, load.File}
-	}
-	var err error
-	if e.list, err = directive.First(ctx, f.Refresher()); err != nil {
+	if err := l.load(ctx, f, e); err != nil {
 		return nil, err
 	}
 	l.editions[f.Key] = e
@@ -171,9 +170,12 @@ func (l *loader) unblinder() func(rule.Salt, rule.Hash) dnsname.Name {
 	}
 }
 
+// see is feed.Config.Seen.
+type see func(r rule.Rule, line int, comment func() string, refused error)
+
 // finder returns a function that collects the rules of a file that may mean one
 // of the names. Of several lines with the same rule, the first counts.
-func (l *loader) finder(file string, rules *[]foundRule) func(rule.Rule, int, func() string, error) {
+func (l *loader) finder(file string, rules *[]foundRule) see {
 	seen := map[rule.Rule]bool{}
 	return func(r rule.Rule, line int, comment func() string, refused error) {
 		if !l.want[r.Name] || seen[r] {

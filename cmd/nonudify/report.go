@@ -36,9 +36,10 @@ type report struct {
 	Findings   []string    `json:"findings,omitempty"`
 	Notes      []string    `json:"notes,omitempty"`
 
-	max   int
-	lines io.Writer // where refused lines go at once; nil: into Lines
-	names int       // distinct names, of a file that is taken
+	max     int
+	lines   io.Writer // where refused lines go at once; nil: into Lines
+	names   int       // distinct names, of a file that is taken
+	expired bool
 }
 
 // header is list.Header in JSON.
@@ -145,6 +146,7 @@ func (r *report) fill(l *feed.List, err error) {
 // judge compares the header with the content.
 func (r *report) judge(now time.Time) {
 	if h := r.Header; !h.Expires.IsZero() && now.After(h.Expires) {
+		r.expired = true
 		r.Findings = append(r.Findings, fmt.Sprintf("expired on %s", h.Expires.Format(time.RFC3339)))
 	}
 	if n := r.Header.Entries; r.Taken && n != 0 && !r.explains(n) {
@@ -173,6 +175,11 @@ func (r *report) print(w io.Writer) {
 		fmt.Fprintf(w, "%s: %d more refused lines, which -max 0 shows\n", r.File, r.More)
 	}
 	fmt.Fprintf(w, "%s: %s\n", r.File, r.headline())
+	r.details(w)
+}
+
+// details writes what is behind the headline.
+func (r *report) details(w io.Writer) {
 	if r.Format != list.Auto {
 		field(w, "format", "%v", r.Format)
 	}

@@ -39,9 +39,12 @@ func TestScript(t *testing.T) {
 		UpdateScripts: *update,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NONUDIFY_TEST_PORT", "5353")
+			e.Values[serverKey{}] = new(web)
 			return os.Chmod(e.WorkDir, 0o755)
 		},
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"plain": plain},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"plain": plain, "serve": serve(t), "publish": publish, "primary": primary,
+		},
 		Condition: installed,
 	})
 }

@@ -57,28 +57,28 @@ func Redirect(location string) Reply {
 type Server struct {
 	http, https *httptest.Server
 	resolver    netip.AddrPort
-	authority   *authority
 	closing     chan struct{}
 	t           testing.TB
 
-	mu       sync.Mutex
-	replies  map[string]Reply
-	requests map[string][]*http.Request
-	open     map[net.Conn]bool
-	closed   *sync.Cond
+	mu        sync.Mutex
+	presented string // whose certificate lists.example shows
+	replies   map[string]Reply
+	requests  map[string][]*http.Request
+	open      map[net.Conn]bool
+	closed    *sync.Cond
 }
 
 // New starts a server that ends with the test.
 func New(t testing.TB) *Server {
 	s := &Server{
-		authority: newAuthority(t, "the test's authority"), closing: make(chan struct{}), t: t,
+		closing: make(chan struct{}), t: t,
 		replies: make(map[string]Reply), requests: make(map[string][]*http.Request), open: make(map[net.Conn]bool),
 	}
 	s.closed = sync.NewCond(&s.mu)
 	s.http, s.https = s.unstarted(), s.unstarted()
 	s.http.Start()
 	s.https.EnableHTTP2 = true
-	s.https.TLS = &tls.Config{GetCertificate: newCertificates(t, s.authority).choose}
+	s.https.TLS = s.tls()
 	s.https.StartTLS()
 	s.resolver = Resolver(t, map[string]string{"*": "127.0.0.1"})
 	t.Cleanup(func() {
@@ -87,6 +87,23 @@ func New(t testing.TB) *Server {
 		s.https.Close()
 	})
 	return s
+}
+
+func (s *Server) tls() *tls.Config {
+	certificates := newCertificates()
+	return &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return certificates.choose(hello.ServerName, s.presented), nil
+	}}
+}
+
+// Present has lists.example show, from the next connection on, the certificate of
+// one of the other names of URL; "" gives it its own again.
+func (s *Server) Present(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.presented = name
 }
 
 // connKey is the key of a request's context for its connection.
@@ -126,7 +143,7 @@ func (s *Server) Set(path string, r Reply) {
 // names give the same paths with a bad certificate: expired.example,
 // early.example (not valid yet), wrong.example (of another name),
 // unknown.example (of an authority that is not in Pool).
-func (s *Server) URL(path string) string { return s.At("lists.example", path) }
+func (s *Server) URL(path string) string { return s.At(usual, path) }
 
 // At returns the https URL of a path on any name or address.
 func (s *Server) At(host, path string) string {
@@ -146,7 +163,7 @@ func port(server *httptest.Server) string {
 }
 
 // Pool returns the authority that the good certificate is from.
-func (s *Server) Pool() *x509.CertPool { return s.authority.pool() }
+func (s *Server) Pool() *x509.CertPool { return trusted().pool() }
 
 // Resolver returns a resolver on loopback that answers every name with
 // 127.0.0.1.
