@@ -225,38 +225,56 @@ const (
 	spread = 10 * time.Second
 )
 
-// begin gets the first value of a list: a copy of it is used at once, and looked
-// after in the background.
+// begin gets the first value of a list: a copy of it is used at once.
 func (s *sources) begin(f directive.Feed, r *feed.Refresher[feed.List], patient bool) error {
 	before := r.Value()
 	restored, err := r.Restore()
 	if err != nil {
 		log.Errorf("List %s: not using the copy on disk: %v", f.List, err)
 	}
-	if w := r.Status().Warning; w != nil && before == nil {
-		log.Warningf("List %s: %v", f.List, w)
-	}
 	switch {
-	case f.Remote && restored:
-		if before == nil {
-			r.Wake(rand.N(spread))
-		}
-	case f.Remote && !patient:
+	case !f.Remote:
+		err = read(context.Background(), r)
+	case restored && before == nil:
+		r.Wake(rand.N(spread))
+	case !restored && patient:
+		err = await(r)
+	case !restored:
 		log.Infof("List %s: not here yet, fetching it", f.List)
 		r.Wake(0)
-	default:
-		ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
-		defer cancel()
-		if _, err := r.Refresh(ctx); r.Value() == nil {
-			return err
-		} else if err != nil && before == nil {
-			log.Errorf("Keeping the last good list: %v", err)
-		}
 	}
-	if l := r.Value(); l != before {
-		report(f.Config.Load.File, l)
+	l := r.Value()
+	switch {
+	case l == nil && (patient || !f.Remote):
+		return err
+	case l == nil || l == before:
+		return nil
+	}
+	report(f.List, l)
+	if status := r.Status(); status.Err != nil {
+		log.Errorf("List %s: keeping the last good edition: %v", f.List, status.Err)
+	}
+	if w := r.Status().Warning; w != nil {
+		log.Warningf("List %s: %v", f.List, w)
 	}
 	return nil
+}
+
+// read does a round.
+func read(ctx context.Context, r *feed.Refresher[feed.List]) error {
+	_, err := r.Refresh(ctx)
+	return err
+}
+
+// await does a round, for as long as a reload may take.
+func await(r *feed.Refresher[feed.List]) error {
+	ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
+	defer cancel()
+	err := read(ctx, r)
+	if ctx.Err() != nil { // the error does not say what was waited for
+		err = fmt.Errorf("the list did not come within %v", maxPatience)
+	}
+	return err
 }
 
 // rebuild publishes the policy made of the editions that are loaded now.
@@ -296,20 +314,26 @@ func values[T any](shares []feed.Share[T]) []*T {
 
 // reportList logs what a round has changed.
 func reportList(_ string, r *feed.Refresher[feed.List], c feed.Change) {
-	l := r.Value()
+	name, l := nameOf(r), r.Value()
 	switch {
 	case c.Err != nil && l == nil:
-		log.Errorf("There is no list yet: %v", c.Err)
+		log.Errorf("List %s: none yet: %v", name, c.Err)
 	case c.Err != nil:
-		log.Errorf("Keeping the last good list: %v", c.Err)
+		log.Errorf("List %s: keeping the last good edition: %v", name, c.Err)
 	case c.New:
-		report(l.File, l)
+		report(name, l)
 	case c.Mended:
-		log.Infof("List %s: fresh again", l.File)
+		log.Infof("List %s: fresh again", name)
 	}
 	if c.Warning != nil {
-		log.Warningf("List in use: %v", c.Warning)
+		log.Warningf("List %s: %v", name, c.Warning)
 	}
+}
+
+// nameOf returns what the configuration calls a list.
+func nameOf(r *feed.Refresher[feed.List]) string {
+	f, _ := r.Fetcher().(*feed.Feed)
+	return f.Name
 }
 
 // reportPrefixes logs what a round has changed.

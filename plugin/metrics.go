@@ -231,21 +231,11 @@ func (s listState) holding(l *feed.List, now time.Time) listState {
 	s.entries += l.Stats.Rules
 	s.refused += l.Stats.Refused
 	s.serial = max(s.serial, l.Serial)
-	s.age = max(s.age, now.Sub(issued(l)))
+	s.age = max(s.age, now.Sub(l.Issued()))
 	s.took = max(s.took, l.Took)
 	s.expires = earlier(s.expires, l.Header.Expires)
 	if l.Signature == nil {
 		s.signed = 0
 	}
 	return s
-}
-
-// issued returns when the publisher made the list, as far as it is known.
-func issued(l *feed.List) time.Time {
-	for _, t := range []time.Time{l.Header.Issued, l.Header.Modified, l.Modified} {
-		if !t.IsZero() {
-			return t
-		}
-	}
-	return l.Loaded
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -28,22 +27,14 @@ func loadGuarded(r io.Reader, modified time.Time, c feed.Config) (*feed.List, er
 	if err != nil {
 		return nil, err
 	}
-	unpacked, err := source.Unpack(r, 0)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.File, err)
-	}
-	defer unpacked.Close()
 	c.Check = guard
-	return feed.Load(unpacked, modified, c)
+	return feed.Load(r, modified, c)
 }
 
 // examine reads a list and returns what is wrong with it as one that is to be
 // signed. The error is for a list that could not be read.
 func examine(r io.Reader, modified time.Time, name string, now time.Time) (*feed.List, []string, error) {
 	l, err := loadGuarded(r, modified, feed.Config{File: name})
-	if badlyPacked(err) {
-		l = &feed.List{File: name} // there is no more to say of it
-	}
 	switch {
 	case l == nil:
 		return nil, nil, err
@@ -51,12 +42,6 @@ func examine(r io.Reader, modified time.Time, name string, now time.Time) (*feed
 		return l, []string{"would be refused: " + strings.TrimPrefix(err.Error(), name+": ")}, nil
 	}
 	return l, append(missing(l), contradictions(l, now)...), nil
-}
-
-// badlyPacked reports whether a list cannot be unpacked, which is a fault of its
-// own and none of its reading.
-func badlyPacked(err error) bool {
-	return errors.Is(err, source.ErrEncoding) || errors.Is(err, source.ErrTooLarge)
 }
 
 // missing returns what a header lacks. Without it nobody can tell one signed

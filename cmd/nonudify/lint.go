@@ -103,9 +103,6 @@ func (c lintFlags) read(e *env, name string, r io.Reader, modified time.Time) (*
 		rep.lines = e.stdout
 	}
 	l, err := loadGuarded(r, modified, feed.Config{File: name, Format: c.format, Refused: rep.refuse, Seen: rep.see})
-	if badlyPacked(err) {
-		l = &feed.List{File: name} // there is no more to say of it
-	}
 	if l == nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"slices"
 	"strings"
@@ -30,6 +31,9 @@ const (
 	pollInterval = 2 * time.Second
 )
 
+// builtinPlan is the schedule of what never changes.
+var builtinPlan = feed.Schedule{Every: 30 * 24 * time.Hour}
+
 // filePlan is the schedule of what is found out by a look at the file system.
 var filePlan = feed.Schedule{Every: pollInterval, Retry: pollInterval, Most: pollInterval}
 
@@ -50,6 +54,9 @@ func (f Feed) Refresher() *feed.Refresher[feed.List] {
 		return feed.NewRefresher(fetcher, fetcher.Plan)
 	}
 	plan := filePlan
+	if f.Config.Load.File == builtin.Name {
+		plan = builtinPlan
+	}
 	if f.Config.Refresh > 0 {
 		plan.Every, plan.Most = f.Config.Refresh, max(f.Config.Refresh, plan.Most)
 	}
@@ -89,7 +96,7 @@ func ownFile(use, file string, load feed.Config) Feed {
 	load.File, load.Empty = file, true
 	return Feed{
 		Key: fmt.Sprintf("%s %s", use, file), List: use,
-		Config: feed.FeedConfig{Mirrors: []feed.Mirror{fileMirror(file, "")}, Load: load, Own: true},
+		Config: feed.FeedConfig{Name: use + " " + file, Mirrors: []feed.Mirror{fileMirror(file, "")}, Load: load, Own: true},
 	}
 }
 
@@ -166,8 +173,11 @@ const signatureSuffix = ".minisig"
 // readSignature reads a file with a signature.
 func readSignature(ctx context.Context, path string) ([]byte, error) {
 	body, err := source.File{Path: path}.Open(ctx, "")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", feed.ErrNoSignature, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", feed.ErrSignature, err)
+		return nil, err
 	}
 	defer body.Close()
 	return io.ReadAll(io.LimitReader(body, feed.MaxSignature+1))
@@ -218,7 +228,10 @@ func httpMirror(u *url.URL, l List, client *source.Client) feed.Mirror {
 				return readSignature(ctx, signature)
 			}
 			text, err := client.Small(ctx, signature, feed.MaxSignature)
-			if errors.Is(err, source.ErrStatus) || errors.Is(err, source.ErrTooLarge) || errors.Is(err, source.ErrContent) {
+			switch {
+			case errors.Is(err, source.ErrStatus), errors.Is(err, source.ErrContent):
+				return nil, fmt.Errorf("%w: %w", feed.ErrNoSignature, err)
+			case errors.Is(err, source.ErrTooLarge):
 				return nil, fmt.Errorf("%w: %w", feed.ErrSignature, err)
 			}
 			return text, err

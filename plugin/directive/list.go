@@ -119,14 +119,21 @@ const (
 	minRefresh = time.Second
 )
 
+// listOptions are the names of the options of a list.
+var listOptions = []string{"name", "format", "reason", "key", "signature", "id", "refresh", "shrink", "max"}
+
 // listOptions reads pairs of an option and its value.
 func (p *parser) listOptions(l *List, args []string) error {
 	given := map[string]bool{}
 	for pair := range slices.Chunk(args, 2) {
-		if len(pair) < 2 {
-			return p.Errf("list option '%s' has no value", pair[0])
+		option := pair[0]
+		if !slices.Contains(listOptions, option) {
+			return p.Errf("unknown list option '%s': want %s; only URLs have mirrors", option, strings.Join(listOptions, ", "))
 		}
-		option, value := pair[0], pair[1]
+		if len(pair) < 2 {
+			return p.Errf("list option '%s' has no value", option)
+		}
+		value := pair[1]
 		if given[option] && option != "key" {
 			return p.Errf("list option '%s' is given twice", option)
 		}
@@ -167,8 +174,6 @@ func (p *parser) listOption(l *List, option, value string) error {
 		l.Shrink, err = parseShrink(value)
 	case "max":
 		l.MaxBytes, err = parseBytes(value)
-	default:
-		return p.Errf("unknown list option '%s': want name, format, reason, key, signature, id, refresh, shrink or max", option)
 	}
 	if err != nil {
 		return p.Errf("%v", err)

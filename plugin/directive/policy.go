@@ -60,7 +60,7 @@ type Counters func(list string) *policy.Counter
 // Policy returns the policy of the Config for its clients, with what its feeds
 // hold, in the order of Feeds. One that holds nothing yet is nil.
 func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters Counters) (*policy.Policy, error) {
-	p := policy.Config{Clients: clients, Incomplete: !c.Open && slices.Contains(editions, nil)}
+	p := policy.Config{Clients: clients, Incomplete: !c.Open && !c.Shadow && slices.Contains(editions, nil)}
 	if err := c.zones(&p); err != nil {
 		return nil, err
 	}

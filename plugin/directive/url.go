@@ -30,14 +30,16 @@ func redact(u *url.URL) string { return source.Public(u.String()) }
 func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, fmt.Errorf("the URL of a list cannot be read")
+		return nil, fmt.Errorf("'%s' is not a URL that can be read", source.Public(s))
 	}
 	port, known := schemes[u.Scheme]
 	switch {
 	case !known:
 		return nil, fmt.Errorf("'%s': a list comes from https, http, axfr or axfrs, from a file, or is built in", redact(u))
-	case u.Hostname() == "" || u.Fragment != "" || u.Opaque != "":
-		return nil, fmt.Errorf("'%s' is not the URL of a list", redact(u))
+	case u.Hostname() == "":
+		return nil, fmt.Errorf("'%s' has no host", redact(u))
+	case u.Fragment != "":
+		return nil, fmt.Errorf("'%s' has a fragment, behind '#', which no server is told", redact(u))
 	case !isHost(u.Hostname()):
 		return nil, fmt.Errorf("'%s': '%s' is neither a name nor an address", redact(u), u.Hostname())
 	}

@@ -17,9 +17,8 @@ import (
 
 // Errors about an edition beside the one before, to be tested with errors.Is.
 var (
-	ErrListID    = errors.New("is another list")
-	ErrOldSerial = errors.New("is an older edition")
-	ErrShrunk    = errors.New("has shrunk and is held back")
+	ErrListID = errors.New("is another list")
+	ErrShrunk = errors.New("has shrunk and is held back")
 )
 
 // Warnings, to be tested with errors.Is.
@@ -45,7 +44,7 @@ func (f *Feed) stage(ctx context.Context, body source.Body) (*staged, error) {
 		return stageInPlace(r, seeker)
 	}
 	spool := f.spool()
-	if _, err := io.Copy(spool, r); err != nil {
+	if _, err := io.Copy(named{spool, f.Load.File}, r); err != nil {
 		spool.Close()
 		return nil, err
 	}
@@ -68,9 +67,9 @@ func stageInPlace(r io.Reader, s io.Seeker) (*staged, error) {
 
 func (f *Feed) spool() *source.Spool {
 	if f.Copy != nil {
-		return f.Copy.Spool(f.Load.maxBytes())
+		return f.Copy.Spool(f.Load.MaxBytes)
 	}
-	return source.NewSpool("", f.Load.maxBytes())
+	return source.NewSpool("", f.Load.MaxBytes)
 }
 
 // edition makes a list of what a mirror has, if it may take the place of the
@@ -92,7 +91,10 @@ func (f *Feed) edition(ctx context.Context, m Mirror, body source.Body, s *stage
 	}
 	l.Signature, l.Timers = signer, body.Timers
 	if err := f.accept(l, s.sum); err != nil {
-		return nil, err
+		if errors.Is(err, ErrShrunk) {
+			f.hold(l, s.sum, err)
+		}
+		return nil, fmt.Errorf("%s: %w", f.Load.File, err)
 	}
 	f.take(l, s.sum, signature)
 	f.settle()
@@ -107,7 +109,7 @@ func (f *Feed) verify(ctx context.Context, m Mirror, s *staged) ([]byte, *Signat
 	}
 	text, err := m.Signature(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("signature of %s: %w", m.Name, err)
 	}
 	signer, err := Verify(untilDone{ctx, s.again()}, text, f.Keys)
 	if err != nil {
@@ -128,12 +130,7 @@ func (f *Feed) load(ctx context.Context, r io.Reader, modified time.Time) (*List
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	unpacked, err := source.Unpack(untilDone{ctx, r}, f.Load.maxBytes())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Load.File, err)
-	}
-	defer unpacked.Close()
-	l, err := Load(unpacked, modified, f.Load)
+	l, err := Load(untilDone{ctx, r}, modified, f.Load)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +140,7 @@ func (f *Feed) load(ctx context.Context, r io.Reader, modified time.Time) (*List
 // accept returns why an edition must not take the place of the one before.
 func (f *Feed) accept(l *List, sum [sha256.Size]byte) error {
 	if err := f.identify(l); err != nil {
-		return fmt.Errorf("%s: %w", f.Load.File, err)
+		return err
 	}
 	if f.current == nil || f.Shrink == 0 {
 		return nil
@@ -152,9 +149,7 @@ func (f *Feed) accept(l *List, sum [sha256.Size]byte) error {
 	if 100*(before-now) <= max(f.Shrink, 0)*before || f.Copy != nil && f.Copy.Approved(sum) {
 		return nil
 	}
-	err := fmt.Errorf("%w: from %d to %d entries, by more than %d percent", ErrShrunk, before, now, max(f.Shrink, 0))
-	f.hold(l, sum, err)
-	return fmt.Errorf("%s: %w", f.Load.File, err)
+	return fmt.Errorf("%w: from %d to %d entries, by more than %d percent", ErrShrunk, before, now, max(f.Shrink, 0))
 }
 
 // identify compares the headers. What a header does not say is held against an
@@ -175,9 +170,9 @@ func (f *Feed) identify(l *List) error {
 	case old.Serial == 0:
 		return nil
 	case now.Serial == 0 && strict:
-		return fmt.Errorf("%w: it has no serial, and the one before had %d", ErrOldSerial, old.Serial)
+		return fmt.Errorf("%w: it has no serial, and the one before had %d", source.ErrOldSerial, old.Serial)
 	case now.Serial != 0 && rpz.Newer(old.Serial, now.Serial):
-		return fmt.Errorf("%w: its serial is %d, the one before had %d", ErrOldSerial, now.Serial, old.Serial)
+		return fmt.Errorf("%w: its serial is %d, the one before had %d", source.ErrOldSerial, now.Serial, old.Serial)
 	}
 	return nil
 }
@@ -193,7 +188,7 @@ func (f *Feed) hold(l *List, sum [sha256.Size]byte, why error) {
 		Entries: l.Stats.Rules, Before: f.current.Stats.Rules, Reason: why.Error(), Seen: time.Now(),
 	})
 	if err != nil {
-		f.unsaved = fmt.Errorf("%w: %w", ErrNotSaved, err)
+		f.unsaved = fmt.Errorf("%w: the note of what is held back: %w", ErrNotSaved, err)
 	}
 }
 
@@ -243,7 +238,7 @@ func (f *Feed) relock() {
 		return
 	}
 	clear(f.memory) // have it sent once more
-	f.unsaved = ErrNotSaved
+	f.unsaved = fmt.Errorf("%w: another process wrote it until now", ErrNotSaved)
 }
 
 // saveAgain reports whether the list is to be fetched once more only because it
@@ -272,7 +267,7 @@ func (f *Feed) Restore() (*List, time.Time, error) {
 	defer saved.Close()
 	l, err := f.restore(saved)
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("copy of %w", err)
+		return nil, time.Time{}, err
 	}
 	return l, saved.Fetched, nil
 }
@@ -296,8 +291,8 @@ func (f *Feed) restore(saved *source.Saved) (*List, error) {
 	l.Signature, l.Timers = signer, saved.Timers
 	f.take(l, saved.Sum, saved.Signature)
 	f.kept = saved.Sum
-	f.asked = saved.Fetched
-	f.of(saved.From).seen = saved.Version
+	f.right = saved.Fetched
+	f.remembered(saved.From).seen = saved.Version
 	return l, nil
 }
 
@@ -313,8 +308,8 @@ func (f *Feed) expiry(now time.Time) error {
 		return nil
 	}
 	at := l.Header.Expires
-	if at.IsZero() && l.Timers.Expire > 0 && !f.asked.IsZero() {
-		at = f.asked.Add(l.Timers.Expire)
+	if at.IsZero() && l.Timers.Expire > 0 && !f.right.IsZero() {
+		at = f.right.Add(l.Timers.Expire)
 	}
 	if at.IsZero() || now.Before(at) {
 		return nil
@@ -333,6 +328,21 @@ func (u untilDone) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return u.Reader.Read(p)
+}
+
+// named is a writer whose errors say what they are about, as those of sources
+// do.
+type named struct {
+	io.Writer
+	name string
+}
+
+func (w named) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", w.name, err)
+	}
+	return n, err
 }
 
 // failing is a reader of nothing but an error.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -68,7 +69,7 @@ type Feed struct {
 	current *List              // the last good edition
 	sum     [32]byte           // SHA-256 of its bytes
 	signed  []byte             // its signature
-	asked   time.Time          // when a mirror last said that it is still right
+	right   time.Time          // when a mirror last said that it is the newest
 	kept    [32]byte           // SHA-256 of the bytes on disk
 	unsaved error              // why it could not be kept
 
@@ -90,8 +91,8 @@ func NewFeed(c FeedConfig) *Feed {
 // space names the versions of a mirror.
 func (m Mirror) space() string { return cmp.Or(m.Space, m.Name) }
 
-// of returns the memory of a space.
-func (f *Feed) of(space string) *memory {
+// remembered returns the memory of a space.
+func (f *Feed) remembered(space string) *memory {
 	m := f.memory[space]
 	if m == nil {
 		m = new(memory)
@@ -101,7 +102,9 @@ func (f *Feed) of(space string) *memory {
 }
 
 // Fetch asks the mirrors in turn, until one has an edition that is good or that
-// is still the last one.
+// is still the last one, which is source.ErrNotModified. Any other error is that
+// of the context, or those of all mirrors, each with its name: CauseOf tells
+// which matters most.
 func (f *Feed) Fetch(ctx context.Context) (*List, error) {
 	f.reconsider()
 	f.relock()
@@ -109,10 +112,10 @@ func (f *Feed) Fetch(ctx context.Context) (*List, error) {
 	unmodified := false
 	for _, m := range f.Mirrors {
 		l, err := f.ask(ctx, m)
-		f.meet(ctx, m)
+		f.learn(ctx, m)
 		switch {
 		case err == nil:
-			f.asked = time.Now()
+			f.right = time.Now()
 			return l, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
@@ -120,15 +123,15 @@ func (f *Feed) Fetch(ctx context.Context) (*List, error) {
 			failed = append(failed, err)
 			continue
 		}
-		f.asked, unmodified = time.Now(), true
-		if !f.expired(f.asked) { // else the mirror may be one that nobody feeds any more
+		f.right, unmodified = time.Now(), true
+		if !f.expired(f.right) { // else the mirror may be one that nobody feeds any more
 			break
 		}
 	}
 	if unmodified {
 		return nil, source.ErrNotModified
 	}
-	return nil, errors.Join(failed...)
+	return nil, join(failed...)
 }
 
 // reconsider forgets having refused an edition that has been approved since.
@@ -153,7 +156,7 @@ func (f *Feed) Prompt() bool {
 // refused is not read again; one whose signature did not hold is, because list
 // and signature do not change in the same moment.
 func (f *Feed) ask(ctx context.Context, m Mirror) (*List, error) {
-	known := f.of(m.space())
+	known := f.remembered(m.space())
 	body, err := m.Open(ctx, known.seen)
 	if errors.Is(err, source.ErrNotModified) && known.refused != nil {
 		return nil, known.refused
@@ -181,9 +184,9 @@ func (f *Feed) ask(ctx context.Context, m Mirror) (*List, error) {
 	return l, err
 }
 
-// meet notes from which addresses a mirror may tell that there is something
+// learn notes from which addresses a mirror may tell that there is something
 // new.
-func (f *Feed) meet(ctx context.Context, m Mirror) {
+func (f *Feed) learn(ctx context.Context, m Mirror) {
 	if m.Addresses == nil {
 		return
 	}
@@ -213,7 +216,28 @@ func (f *Feed) MayNotify(a netip.Addr) bool {
 
 // Warning returns what is wrong although the list is fine: it has expired, or
 // could not be kept.
-func (f *Feed) Warning() error { return errors.Join(f.expiry(time.Now()), f.unsaved) }
+func (f *Feed) Warning() error { return join(f.expiry(time.Now()), f.unsaved) }
+
+// join is errors.Join on one line, as a log needs it.
+func join(errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
+	return several(errs)
+}
+
+type several []error
+
+func (s several) Error() string {
+	texts := make([]string, len(s))
+	for i, err := range s {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (s several) Unwrap() []error { return s }
 
 // Close gives the copy free for another process.
 func (f *Feed) Close() error {
@@ -226,7 +250,7 @@ func (f *Feed) Close() error {
 // The time between two rounds of a list that does not say how often it changes,
 // and the bounds of what lists say.
 const (
-	DefaultRefresh = time.Hour
+	defaultRefresh = time.Hour
 	leastRefresh   = 15 * time.Minute
 	mostRefresh    = 24 * time.Hour
 	leastPoll      = 30 * time.Second // of zones, where a round costs one small question
@@ -235,22 +259,22 @@ const (
 )
 
 // Plan says how often there is a round: as configured, as the zone's SOA record
-// says, or four times in the life of an edition.
+// says, or four times in the life of an edition. There may be none yet.
 func (f *Feed) Plan(l *List) Schedule {
 	s := Schedule{Every: f.Refresh, Retry: firstRetry, Most: lastRetry, Jitter: true}
 	switch {
 	case f.Refresh > 0:
 		s.Most = clamp(f.Refresh, time.Minute, lastRetry)
 	case l == nil:
-		s.Every = DefaultRefresh
+		s.Every = defaultRefresh
 	case l.Timers.Refresh > 0:
 		s.Every = clamp(l.Timers.Refresh, leastPoll, mostRefresh)
 		s.Retry = clamp(l.Timers.Retry, firstRetry, s.Every)
 		s.Most = max(s.Retry, min(s.Every, lastRetry))
 	case !l.Header.Expires.IsZero():
-		s.Every = clamp(l.Header.Expires.Sub(l.made())/4, leastRefresh, mostRefresh)
+		s.Every = clamp(l.Header.Expires.Sub(l.Issued())/4, leastRefresh, mostRefresh)
 	default:
-		s.Every = DefaultRefresh
+		s.Every = defaultRefresh
 	}
 	return s
 }

@@ -128,8 +128,8 @@ func TestFeedHeader(t *testing.T) {
 		tries  []try
 	}{
 		{"serials", false, false, "", []try{
-			{edition("a", 5, 9), nil}, {edition("a", 4, 9), ErrOldSerial}, {edition("a", 5, 10), nil}, {edition("a", 6, 10), nil},
-			{edition("a", 4294967295, 10), ErrOldSerial}, // by RFC 1982
+			{edition("a", 5, 9), nil}, {edition("a", 4, 9), source.ErrOldSerial}, {edition("a", 5, 10), nil}, {edition("a", 6, 10), nil},
+			{edition("a", 4294967295, 10), source.ErrOldSerial}, // by RFC 1982
 			{edition("a", 2000000000, 10), nil}, {edition("a", 4000000000, 10), nil}, {edition("a", 7, 10), nil},
 		}},
 		{"identity", false, false, "", []try{
@@ -142,12 +142,12 @@ func TestFeedHeader(t *testing.T) {
 			{edition("b", 1, 9), ErrListID}, {edition("", 1, 9), ErrListID}, {edition("a", 1, 9), nil}, {edition("b", 2, 9), ErrListID},
 		}},
 		{"no serial any more", false, false, "", []try{{edition("a", 5, 9), nil}, {edition("a", 0, 9), nil}}},
-		{"no serial any more, signed", true, false, "", []try{{edition("a", 5, 9), nil}, {edition("a", 0, 9), ErrOldSerial}}},
+		{"no serial any more, signed", true, false, "", []try{{edition("a", 5, 9), nil}, {edition("a", 0, 9), source.ErrOldSerial}}},
 		{"a file of the operator's own", false, true, "", []try{
 			{edition("a", 5, 9), nil}, {edition("a", 4, 9), nil}, {edition("b", 1, 9), nil},
 		}},
 		{"a signed file", true, true, "", []try{
-			{edition("a", 5, 9), nil}, {edition("a", 4, 9), ErrOldSerial}, {edition("b", 6, 9), ErrListID},
+			{edition("a", 5, 9), nil}, {edition("a", 4, 9), source.ErrOldSerial}, {edition("b", 6, 9), ErrListID},
 		}},
 		{"shrinking", false, false, "", []try{
 			{edition("", 0, 100), nil}, {edition("", 0, 79), ErrShrunk}, {edition("", 0, 80), nil}, {edition("", 0, 64), nil},
@@ -351,7 +351,7 @@ func TestFeedPacked(t *testing.T) {
 		t.Errorf("%d rules", l.Stats.Rules)
 	}
 	c.Load.MaxBytes = int64(b.Len())
-	round(t, NewFeed(c), ErrRead)
+	round(t, NewFeed(c), source.ErrTooLarge)
 	c.Load.MaxBytes--
 	round(t, NewFeed(c), source.ErrTooLarge)
 }
@@ -396,7 +396,7 @@ func TestFeedRestore(t *testing.T) {
 		t.Errorf("Sent %d times", s.sent)
 	}
 	key.publish(t, s, edition("a", 4, 100))
-	round(t, f, ErrOldSerial)
+	round(t, f, source.ErrOldSerial)
 	key.publish(t, s, edition("a", 6, 79))
 	round(t, f, ErrShrunk)
 
@@ -473,7 +473,7 @@ func TestFeedApprove(t *testing.T) {
 	s.text = edition("a", 4, 100)
 	round(t, f, nil)
 	s.text = approved
-	round(t, f, ErrOldSerial)
+	round(t, f, source.ErrOldSerial)
 }
 
 // TestFeedHeldForgotten: what was held back is forgotten with the next edition

@@ -14,19 +14,15 @@ import (
 )
 
 // Errors about a list as a whole, to be tested with errors.Is; the others are
-// those of package list. ErrRead is about the source and not about what it
-// holds: the list was not read to its end.
+// those of package list, and source.ErrTooLarge and source.ErrEncoding. ErrRead
+// is about the source and not about what it holds: the list was not read to its
+// end.
 var (
 	ErrEmpty     = errors.New("holds no rule")
 	ErrTruncated = errors.New("is cut off")
-	ErrTooLarge  = errors.New("is too large")
 	ErrRead      = errors.New("could not be read to its end")
 	ErrBlinded   = errors.New("is blinded: names to let through must be there in plain text")
 )
-
-// DefaultMaxBytes is the size up to which a list is read unless its Config says
-// another, in bytes: some 20 million names.
-const DefaultMaxBytes = source.DefaultMaxBytes
 
 // maxReported is the number of refused lines that a List keeps for a report.
 const maxReported = 20
@@ -46,8 +42,8 @@ type Config struct {
 	Action rule.Action
 	// Empty says that a list without a rule is fine.
 	Empty bool
-	// MaxBytes is the size above which a list is refused as a whole, in bytes;
-	// 0 means DefaultMaxBytes.
+	// MaxBytes is the size above which a list is refused as a whole, packed or
+	// unpacked; 0 means source.DefaultMaxBytes.
 	MaxBytes int64
 	// Refused is told of every line that is refused; may be nil.
 	Refused func(*rule.LineError)
@@ -58,14 +54,6 @@ type Config struct {
 	// Unblind returns the name behind a hash of a blinded list, "" when it is not
 	// known; may be nil. Without it, Seen is told of rules without a name.
 	Unblind func(rule.Salt, rule.Hash) dnsname.Name
-}
-
-// maxBytes returns MaxBytes, or what 0 means.
-func (c Config) maxBytes() int64 {
-	if c.MaxBytes <= 0 {
-		return DefaultMaxBytes
-	}
-	return c.MaxBytes
 }
 
 // List is one loaded edition of a list. It is immutable.
@@ -85,9 +73,10 @@ type List struct {
 	Timers    source.Timers // of a zone
 }
 
-// made returns when the publisher made the list, as far as it is known.
-func (l *List) made() time.Time {
-	for _, t := range []time.Time{l.Header.Modified, l.Header.Issued, l.Modified} {
+// Issued returns when the publisher made the list, as far as it is known, else
+// when it was loaded.
+func (l *List) Issued() time.Time {
+	for _, t := range []time.Time{l.Header.Issued, l.Header.Modified, l.Modified} {
 		if !t.IsZero() {
 			return t
 		}
@@ -95,12 +84,12 @@ func (l *List) made() time.Time {
 	return l.Loaded
 }
 
-// Load reads a list. Refused lines are counted and the rest is used. The error
-// of a list that is refused as a whole names its file; beside it comes what was
+// Load reads a list, packed with gzip or zstd or not. Refused lines are counted
+// and the rest is used. The error of a list that is refused as a whole names its file; beside it comes what was
 // found out, a List whose Set is nil. With ErrRead the List is nil.
 func Load(r io.Reader, modified time.Time, c Config) (*List, error) {
 	l := &List{File: c.File, Modified: modified, Loaded: time.Now()}
-	err := l.read(r, c)
+	err := l.unpack(r, c)
 	if errors.Is(err, ErrRead) {
 		return nil, err
 	}
@@ -109,8 +98,17 @@ func Load(r io.Reader, modified time.Time, c Config) (*List, error) {
 	return l, err
 }
 
+func (l *List) unpack(r io.Reader, c Config) error {
+	unpacked, err := source.Unpack(r, c.MaxBytes)
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", c.File, ErrRead, err)
+	}
+	defer unpacked.Close()
+	return l.read(input{unpacked}, c)
+}
+
 func (l *List) read(r io.Reader, c Config) error {
-	s := list.NewScanner(&input{r, c.maxBytes(), c.maxBytes()}, list.Config{
+	s := list.NewScanner(r, list.Config{
 		File: c.File, Format: c.Format, Refused: func(e *rule.LineError) { l.refuse(e, c) },
 	})
 	in := intake{Config: c}
@@ -193,24 +191,14 @@ func serial(header uint32, modified time.Time) uint32 {
 	return uint32(modified.Unix())
 }
 
-// input is the bytes of a list. It fails with ErrTooLarge behind the last byte
-// that may be there, and marks the errors of its reader with ErrRead.
-type input struct {
-	io.Reader
-	limit, left int64
-}
+// input marks with ErrRead what is an error of the source, and not of what it
+// holds.
+type input struct{ io.Reader }
 
-func (in *input) Read(p []byte) (int, error) {
-	if int64(len(p)) > in.left {
-		p = p[:in.left+1] // one more byte tells that there are too many
-	}
+func (in input) Read(p []byte) (int, error) {
 	n, err := in.Reader.Read(p)
-	in.left -= int64(n)
-	switch {
-	case in.left < 0:
-		return max(n-1, 0), fmt.Errorf("%w: more than %d bytes", ErrTooLarge, in.limit)
-	case err != nil && err != io.EOF:
-		return n, fmt.Errorf("%w: %w", ErrRead, err)
+	if err == nil || err == io.EOF || errors.Is(err, source.ErrTooLarge) || errors.Is(err, source.ErrEncoding) {
+		return n, err
 	}
-	return n, err
+	return n, fmt.Errorf("%w: %w", ErrRead, err)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
+	"github.com/nonudify/nonudify/plugin/source"
 )
 
 // lines returns n lines of names that may be blocked.
@@ -98,7 +99,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"scanner refuses all", "192.0.2.1\n", Config{Format: list.Domains}, list.ErrRefused, ""},
 		{"scanner refuses all, empty allowed", "192.0.2.1\n", Config{Format: list.Domains, Empty: true}, list.ErrRefused, ""},
 		{"web page", "<!DOCTYPE html>\n<html>" + lines(50), Config{}, list.ErrHTML, ""},
-		{"binary", "\x1f\x8b\x08\x00\x00\x00\x00\x00" + lines(3), Config{}, list.ErrBinary, ""},
+		{"binary", strings.Repeat("\x00\x01\x02\n", 50), Config{}, list.ErrBinary, ""},
+		{"damaged gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00" + lines(3), Config{}, source.ErrEncoding, ""},
 	}
 	for _, tt := range tests {
 		tt.config.File = "l.txt"
@@ -146,7 +148,7 @@ func TestLoadLimit(t *testing.T) {
 			t.Errorf("At the limit: %v", err)
 		}
 		l, err := Load(r(strings.NewReader(text+"\n")), time.Time{}, c)
-		if want := fmt.Sprintf("l.txt: is too large: more than %d bytes", limit); !errors.Is(err, ErrTooLarge) || err.Error() != want {
+		if want := fmt.Sprintf("l.txt: is too large: more than %d bytes", limit); !errors.Is(err, source.ErrTooLarge) || err.Error() != want {
 			t.Errorf("One byte over: %v, want %s", err, want)
 		}
 		if l == nil || l.Set != nil {
@@ -157,26 +159,41 @@ func TestLoadLimit(t *testing.T) {
 	if l, err := Load(strings.NewReader("badsite.example"), time.Time{}, small); err != nil || l.Set.Len() != 1 {
 		t.Errorf("15 bytes: %v", err)
 	}
-	if _, err := Load(strings.NewReader("badsite2.example"), time.Time{}, small); !errors.Is(err, ErrTooLarge) {
+	if _, err := Load(strings.NewReader("badsite2.example"), time.Time{}, small); !errors.Is(err, source.ErrTooLarge) {
 		t.Errorf("16 bytes: %v", err)
 	}
 }
 
 // TestDefaultMaxBytes reads a list without an end.
 func TestDefaultMaxBytes(t *testing.T) {
-	in := &input{new(endless), Config{}.maxBytes(), Config{}.maxBytes()}
-	n, err := io.Copy(io.Discard, in)
-	if n != DefaultMaxBytes || !errors.Is(err, ErrTooLarge) {
-		t.Errorf("%d bytes, %v", n, err)
-	}
-	if n, err := in.Read(make([]byte, 8)); n != 0 || !errors.Is(err, ErrTooLarge) {
-		t.Errorf("After the end: %d bytes, %v", n, err)
+	in := &counted{Reader: new(endless)}
+	_, err := Load(in, time.Time{}, Config{File: "l.txt", Format: list.Domains})
+	if !errors.Is(err, source.ErrTooLarge) || errors.Is(err, ErrRead) || in.n < source.DefaultMaxBytes || in.n > source.DefaultMaxBytes+1<<20 {
+		t.Errorf("%d bytes, %v", in.n, err)
 	}
 }
 
+// endless is comments.
 type endless struct{}
 
-func (*endless) Read(p []byte) (int, error) { return len(p), nil }
+func (*endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '#'
+	}
+	p[0] = '\n'
+	return len(p), nil
+}
+
+type counted struct {
+	io.Reader
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += n
+	return n, err
+}
 
 // TestLoadSeen: each rule is told as it is used, with its line and comment.
 func TestLoadSeen(t *testing.T) {

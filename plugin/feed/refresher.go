@@ -106,21 +106,22 @@ func (r *Refresher[T]) Err() error { return r.status.Load().Err }
 // started, unless there is a value already. It asks no source. ok reports
 // whether there is a value now; the error, why what was kept is no use.
 func (r *Refresher[T]) Restore() (ok bool, err error) {
-	r.mu.Lock()
+	if !r.mu.TryLock() { // whoever has a round under way did this before, and the round may take long
+		return r.Value() != nil, nil
+	}
 	defer r.mu.Unlock()
 	kept, can := r.fetcher.(restorer[T])
 	if r.Value() != nil || !can {
 		return r.Value() != nil, nil
 	}
 	value, fetched, err := kept.Restore()
-	if value == nil {
-		return false, err
-	}
 	s := r.Status()
-	s.Success = fetched
 	s.Warning = r.warning()
+	if value != nil {
+		s.Success = fetched
+	}
 	r.publish(value, s)
-	return true, nil
+	return value != nil, err
 }
 
 // Refresh does one round. The error is why it failed, not

@@ -173,7 +173,7 @@ func (f *fetch) Close() error {
 func (f *fetch) named(err error) error {
 	name := redacted(f.asked[0])
 	if last := f.asked[len(f.asked)-1]; len(f.asked) > 1 {
-		name += ", which leads to " + redacted(last)
+		name += ", redirected to " + redacted(last)
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }

@@ -40,7 +40,7 @@ func TestRedirects(t *testing.T) {
 		{s.Plain("/r"), s.Plain("/l.txt"), nil, ""},
 		{s.Plain("/r"), s.URL("/l.txt"), nil, ""},
 		{s.URL("/r"), "/3", nil, ""},
-		{s.URL("/r"), "/4", ErrRedirect, "/0: the server leads elsewhere in a way that is not followed: more than 5 times"},
+		{s.URL("/r"), "/4", ErrRedirect, "/0: redirect refused: more than 5 times"},
 		{s.URL("/r"), "/r", ErrRedirect, "in a circle"},
 		{s.URL("/r"), "/r#2", ErrRedirect, "in a circle"},
 		{s.URL("/r"), s.PlainAt("lists.example", "/l.txt?token=secret"), ErrRedirect, "to http://lists.example:"},
@@ -52,7 +52,7 @@ func TestRedirects(t *testing.T) {
 		{s.Plain("/r"), "http://user:secret@lists.example/", ErrRedirect, "to http://lists.example/ with a user name"},
 		{s.Plain("/r"), "http://secret@lists.example/", ErrRedirect, "with a user name"},
 		{s.Plain("/r"), "http://%zz:secret@/", ErrRedirect, "no URL"},
-		{s.Plain("/r"), "http://127.0.0.2/", ErrPrivate, "/r, which leads to http://127.0.0.2/: a private address that the configuration does not name: 127.0.0.2"},
+		{s.Plain("/r"), "http://127.0.0.2/", ErrPrivate, "/r, redirected to http://127.0.0.2/: private address, and not one of the list's own hosts: 127.0.0.2"},
 		{s.Plain("/r"), "http://[::1]/", ErrPrivate, ": ::1"},
 		{s.Plain("/r"), "http://[::ffff:192.0.2.1]/", ErrPrivate, ": ::ffff:192.0.2.1"},
 		{s.Plain("/r"), "http://[fe80::1%25eth0]/", ErrPrivate, ": fe80::1%eth0"},
@@ -89,7 +89,7 @@ func TestRebinding(t *testing.T) {
 		c := lanClient(s)
 		c.Bootstrap = []netip.AddrPort{sourcetest.Resolver(t, map[string]string{"public.example": address, "lists.example": "127.0.0.1"})}
 		_, _, err := fetchAll(t, HTTP{URL: s.PlainAt("public.example", "/l.txt"), Client: NewClient(c)}, "")
-		wantError(t, err, ErrPrivate, "a private address that the configuration does not name")
+		wantError(t, err, ErrPrivate, "private address, and not one of the list's own hosts")
 		if s.Count("/l.txt") != 0 {
 			t.Errorf("%s was asked", address)
 		}

@@ -57,7 +57,7 @@ func decode(r io.Reader, coding string, limit int64) (io.ReadCloser, error) {
 	case "zstd":
 		return newUnpacker(r, limit, openZstd), nil
 	}
-	return nil, fmt.Errorf("%w: the content coding %.80q is not one of those asked for", ErrEncoding, coding)
+	return nil, fmt.Errorf("%w: content coding %.80q was not asked for", ErrEncoding, coding)
 }
 
 // openGzip reads one gzip member or several (RFC 1952 §2.2).

@@ -223,7 +223,7 @@ func TestHTTPCoding(t *testing.T) {
 	}
 	for _, codings := range [][]string{{"br"}, {"deflate"}, {"gzip, gzip"}, {"gzip", "zstd"}, {"identity, gzip"}, {"gzip,"}, {strings.Repeat("x", 999)}} {
 		_, err := serve(gzipped(text), codings...)
-		wantError(t, err, ErrEncoding, "is not one of those asked for")
+		wantError(t, err, ErrEncoding, "was not asked for")
 	}
 	for _, coding := range []string{"gzip", "zstd"} {
 		_, err := serve([]byte(text), coding)

@@ -87,7 +87,7 @@ func TestHTTPPassword(t *testing.T) {
 	s.Set("/l.txt", sourcetest.Redirect("/elsewhere"))
 	u := strings.Replace(s.Plain("/l.txt?token=secret"), "127.0.0.1", "user:secret@127.0.0.1", 1)
 	_, _, err := fetchAll(t, HTTP{URL: u, Client: NewClient(lanClient(s))}, "")
-	wantError(t, err, ErrStatus, "another status than 200: 404")
+	wantError(t, err, ErrStatus, "HTTP status is not 200: 404")
 	if user, password, _ := s.Last("/l.txt").BasicAuth(); user != "user" || password != "secret" {
 		t.Errorf("Authorized as %q, %q", user, password)
 	}
@@ -172,7 +172,7 @@ func TestHTTPStatus(t *testing.T) {
 	for _, status := range []int{201, 202, 203, 204, 206, 300, 302, 304, 401, 403, 404, 410, 429, 500, 503} {
 		s.Set("/l.txt", sourcetest.Reply{Status: status})
 		_, _, err := fetchAll(t, h, "")
-		wantError(t, err, ErrStatus, fmt.Sprintf("/l.txt: the server answered with another status than 200: %d", status))
+		wantError(t, err, ErrStatus, fmt.Sprintf("/l.txt: HTTP status is not 200: %d", status))
 	}
 	s.Set("/l.txt", sourcetest.Reply{Status: 304})
 	_, _, err := fetchAll(t, h, "")
@@ -202,7 +202,7 @@ func TestHTTPContent(t *testing.T) {
 		"multipart/form-data; boundary=x"} {
 		t.Run(bad, func(t *testing.T) {
 			kind, _, _ := strings.Cut(strings.ToLower(bad), ";")
-			wantError(t, serve(bad), ErrContent, fmt.Sprintf("that is no list: %q", kind))
+			wantError(t, serve(bad), ErrContent, fmt.Sprintf("of the wrong type: %q", kind))
 		})
 	}
 }

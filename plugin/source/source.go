@@ -1,5 +1,7 @@
-// Package source is where the bytes of a list come from. A source is asked
-// again and again and answers only when there is something new.
+// Package source is where the bytes of a list come from, and where they are
+// kept: a source is asked again and again and answers only when there is
+// something new. A Spool holds it until it has been judged, and a Copy for the
+// next start.
 package source
 
 import (
@@ -41,8 +43,13 @@ func (b Bytes) Open(_ context.Context, have Version) (Body, error) {
 	if have == only {
 		return Body{}, ErrNotModified
 	}
-	return Body{ReadCloser: io.NopCloser(bytes.NewReader(b.Data)), Version: only}, nil
+	return Body{ReadCloser: inMemory{bytes.NewReader(b.Data)}, Version: only}, nil
 }
+
+// inMemory can be read again, as a file can.
+type inMemory struct{ *bytes.Reader }
+
+func (inMemory) Close() error { return nil }
 
 // File is a local file.
 type File struct {
