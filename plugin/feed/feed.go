@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -65,13 +66,14 @@ type FeedConfig struct {
 // header and size of what they have, and keeps a copy of what was good.
 type Feed struct {
 	FeedConfig
-	memory  map[string]*memory // by the space of versions
-	current *List              // the last good edition
-	sum     [32]byte           // SHA-256 of its bytes
-	signed  []byte             // its signature
-	right   time.Time          // when a mirror last said that it is the newest
-	kept    [32]byte           // SHA-256 of the bytes on disk
-	unsaved error              // why it could not be kept
+	memory    map[string]*memory      // by the space of versions
+	addresses map[string][]netip.Addr // of the mirrors, by their name
+	current   *List                   // the last good edition
+	sum       [32]byte                // SHA-256 of its bytes
+	signed    []byte                  // its signature
+	right     time.Time               // when a mirror last said that it is the newest
+	kept      [32]byte                // SHA-256 of the bytes on disk
+	unsaved   error                   // why it could not be kept
 
 	held      atomic.Pointer[[32]byte]     // SHA-256 of the edition that waits to be approved
 	primaries atomic.Pointer[[]netip.Addr] // who may tell that there is something new
@@ -85,7 +87,7 @@ type memory struct {
 
 // NewFeed returns the Fetcher of a list.
 func NewFeed(c FeedConfig) *Feed {
-	return &Feed{FeedConfig: c, memory: map[string]*memory{}}
+	return &Feed{FeedConfig: c, memory: map[string]*memory{}, addresses: map[string][]netip.Addr{}}
 }
 
 // space names the versions of a mirror.
@@ -194,19 +196,13 @@ func (f *Feed) learn(ctx context.Context, m Mirror) {
 	if err != nil {
 		return // those of the last time stay
 	}
-	if known := f.primaries.Load(); known != nil {
-		addrs = append(addrs, *known...)
-	}
-	if len(addrs) > maxPrimaries {
-		addrs = addrs[:maxPrimaries]
-	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	addrs = slices.Compact(addrs)
-	f.primaries.Store(&addrs)
+	f.addresses[m.Name] = addrs[:min(len(addrs), maxAddresses)]
+	all := slices.Concat(slices.Collect(maps.Values(f.addresses))...)
+	f.primaries.Store(&all)
 }
 
-// maxPrimaries bounds the addresses of all mirrors of a list.
-const maxPrimaries = 64
+// maxAddresses bounds the addresses of one mirror.
+const maxAddresses = 16
 
 // MayNotify reports whether an address is one of a primary of the list.
 func (f *Feed) MayNotify(a netip.Addr) bool {

@@ -61,7 +61,7 @@ func config(sites ...*site) FeedConfig {
 }
 
 // edition is the text of a list with a header.
-func edition(id string, serial, entries int, more ...string) string {
+func edition(id string, serial uint32, entries int, more ...string) string {
 	var b strings.Builder
 	if id != "" {
 		fmt.Fprintf(&b, "# List-ID: %s\n", id)
@@ -596,7 +596,7 @@ func TestPlan(t *testing.T) {
 func TestScheduleWait(t *testing.T) {
 	s := Schedule{Every: time.Hour, Retry: 10 * time.Second, Most: time.Minute}
 	for failures, want := range map[int]time.Duration{
-		0: time.Hour, 1: 10 * time.Second, 2: 20 * time.Second, 3: 40 * time.Second, 4: time.Minute, 1 << 40: time.Minute,
+		0: time.Hour, 1: 10 * time.Second, 2: 20 * time.Second, 3: 40 * time.Second, 4: time.Minute, 1 << 30: time.Minute,
 	} {
 		if got := s.wait(failures); got != want {
 			t.Errorf("%d failures: %v, want %v", failures, got, want)

@@ -116,11 +116,10 @@ func (r *Refresher[T]) Restore() (ok bool, err error) {
 	}
 	value, fetched, err := kept.Restore()
 	s := r.Status()
-	s.Warning = r.warning()
 	if value != nil {
 		s.Success = fetched
 	}
-	r.publish(value, s)
+	r.publish(value, s) // the first round warns: by then an older server has given the copy free
 	return value != nil, err
 }
 
