@@ -242,11 +242,12 @@ func (s *sources) begin(f directive.Feed, r *feed.Refresher[feed.List], patient 
 	case !restored:
 		log.Infof("List %s: not here yet, fetching it", f.List)
 		r.Wake(0)
+		return nil // the round reports what it brings
 	}
 	l := r.Value()
 	switch {
 	case l == nil && (patient || !f.Remote):
-		return err
+		return fmt.Errorf("list %s: %w", f.List, err)
 	case l == nil || l == before:
 		return nil
 	}

@@ -15,13 +15,15 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 	"github.com/miekg/dns"
+
+	"github.com/nonudify/nonudify/plugin/source/sourcetest"
 )
 
 // scratch is a folder for all tests.
 var scratch string
 
 func TestMain(m *testing.M) {
-	clog.Discard()
+	clog.SetOutput(&logged)
 	dnsserver.Quiet = true
 	if err := dnsserver.SetDirectives(directives); err != nil {
 		panic(err)
@@ -30,9 +32,23 @@ func TestMain(m *testing.M) {
 	if scratch, err = os.MkdirTemp("", "nonudify"); err != nil {
 		panic(err)
 	}
+	trust(filepath.Join(scratch, "authority.pem"))
 	code := m.Run()
+	for _, line := range logged.with(unsaid) {
+		fmt.Println("Must not be in the log:", line)
+		code = max(code, 1)
+	}
 	os.RemoveAll(scratch)
 	os.Exit(code)
+}
+
+// trust makes the certificates of package sourcetest good ones, for this process
+// and those that it starts.
+func trust(path string) {
+	if err := os.WriteFile(path, sourcetest.Authority(), 0o644); err != nil {
+		panic(err)
+	}
+	os.Setenv("SSL_CERT_FILE", path)
 }
 
 // start serves a Corefile in this process. The caller stops it.

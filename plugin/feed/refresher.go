@@ -69,8 +69,7 @@ type Refresher[T any] struct {
 	value   atomic.Pointer[T]
 	status  atomic.Pointer[Status]
 	due     due
-
-	mu sync.Mutex // one round at a time
+	turn    chan struct{} // holds one while a round is under way
 
 	watchers watchers
 }
@@ -78,7 +77,7 @@ type Refresher[T any] struct {
 // NewRefresher returns a Refresher that has no value yet. The plan says how
 // often there is a round, given the value at hand, which may be nil.
 func NewRefresher[T any](f Fetcher[T], plan func(*T) Schedule) *Refresher[T] {
-	r := &Refresher[T]{fetcher: f, plan: plan, due: due{moved: make(chan struct{}, 1)}}
+	r := &Refresher[T]{fetcher: f, plan: plan, turn: make(chan struct{}, 1), due: due{moved: make(chan struct{}, 1)}}
 	r.status.Store(&Status{})
 	return r
 }
@@ -106,10 +105,12 @@ func (r *Refresher[T]) Err() error { return r.status.Load().Err }
 // started, unless there is a value already. It asks no source. ok reports
 // whether there is a value now; the error, why what was kept is no use.
 func (r *Refresher[T]) Restore() (ok bool, err error) {
-	if !r.mu.TryLock() { // whoever has a round under way did this before, and the round may take long
+	select {
+	case r.turn <- struct{}{}:
+		defer r.end()
+	default: // whoever has a round under way did this before, and the round may take long
 		return r.Value() != nil, nil
 	}
-	defer r.mu.Unlock()
 	kept, can := r.fetcher.(restorer[T])
 	if r.Value() != nil || !can {
 		return r.Value() != nil, nil
@@ -126,8 +127,12 @@ func (r *Refresher[T]) Restore() (ok bool, err error) {
 // Refresh does one round. The error is why it failed, not
 // source.ErrNotModified.
 func (r *Refresher[T]) Refresh(ctx context.Context) (Change, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	select {
+	case r.turn <- struct{}{}:
+		defer r.end()
+	case <-ctx.Done():
+		return Change{}, ctx.Err()
+	}
 	s := r.Status()
 	before := s
 	s.Attempt = time.Now()
@@ -149,6 +154,9 @@ func (r *Refresher[T]) Refresh(ctx context.Context) (Change, error) {
 		Err: turned(before.Err, s.Err), Warning: turned(before.Warning, s.Warning),
 	}, s.Err
 }
+
+// end lets the next round begin.
+func (r *Refresher[T]) end() { <-r.turn }
 
 // note counts a round that has ended with err.
 func (s *Status) note(err error) {
@@ -273,8 +281,8 @@ func (r *Refresher[T]) prompted(s *Status) bool {
 // close tells the fetcher that there will be no more rounds.
 func (r *Refresher[T]) close() {
 	if c, ok := r.fetcher.(closer); ok {
-		r.mu.Lock()
-		defer r.mu.Unlock()
+		r.turn <- struct{}{}
+		defer r.end()
 		_ = c.Close() // nothing is left to be done about it
 	}
 }

@@ -231,3 +231,26 @@ func TestCauseOf(t *testing.T) {
 		}
 	}
 }
+
+// TestRefreshWaitsItsTurn: whoever waits for the round of somebody else may
+// stop waiting.
+func TestRefreshWaitsItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := refresher(&stuck{})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); r.Refresh(ctx) }()
+		synctest.Wait()
+		impatient, stop := context.WithTimeout(t.Context(), 5*time.Second)
+		defer stop()
+		begin := time.Now()
+		if _, err := r.Refresh(impatient); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 5*time.Second {
+			t.Errorf("After %v: %v", time.Since(begin), err)
+		}
+		if ok, err := r.Restore(); ok || err != nil {
+			t.Errorf("Restore() = %v, %v", ok, err)
+		}
+		cancel()
+		<-ended
+	})
+}
