@@ -138,8 +138,8 @@ type listState struct {
 	age, took                time.Duration
 	expires                  time.Time
 	attempt, success, next   time.Time
-	cause                    feed.Cause
-	rounds                   map[feed.Cause]uint64
+	cause                    feed.Result
+	rounds                   map[feed.Result]uint64
 }
 
 // unix returns the seconds since 1970, 0 for no time.
@@ -188,7 +188,7 @@ func (r *registry) states(now time.Time) map[string]listState {
 			seen[l.Refresher] = true
 			name := s.feeds[i].List
 			if _, known := states[name]; !known {
-				states[name] = listState{cause: "none", signed: 1, rounds: map[feed.Cause]uint64{}}
+				states[name] = listState{cause: "none", signed: 1, rounds: map[feed.Result]uint64{}}
 			}
 			states[name] = states[name].after(l.Refresher).holding(l.Value(), now)
 		}
@@ -201,7 +201,7 @@ func (r *registry) states(now time.Time) map[string]listState {
 func (s listState) after(r *feed.Refresher[feed.List]) listState {
 	status := r.Status()
 	if status.Err != nil {
-		s.failing, s.cause = 1, feed.CauseOf(status.Err)
+		s.failing, s.cause = 1, feed.ResultOf(status.Err)
 	}
 	if errors.Is(status.Warning, feed.ErrNotSaved) {
 		s.unsaved = 1

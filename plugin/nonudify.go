@@ -48,7 +48,7 @@ func (n *NoNudify) Name() string { return directive.Name }
 // configuration says not to wait for those that are not.
 func (n *NoNudify) Ready() bool {
 	p := n.policy.Load()
-	return p != nil && p.Complete()
+	return p != nil && p.Ready()
 }
 
 // ServeDNS answers queries for blocked names and hands all others on. Its

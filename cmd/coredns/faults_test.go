@@ -232,7 +232,7 @@ func TestSlow(t *testing.T) {
 			p := newPublisher(t)
 			tt.config.Hosts = []string{"127.0.0.1"}
 			h := source.HTTP{URL: p.Plain(p.path()), Client: source.NewClient(tt.config)}
-			f := feed.NewFeed(feed.FeedConfig{Mirrors: []feed.Mirror{{Name: "m", Opener: h}}})
+			f := feed.NewFeed(feed.Config{Mirrors: []feed.Mirror{{Name: "m", Opener: h}}})
 			r := feed.NewRefresher(f, f.Plan)
 			p.publish(edition(2))
 			_, err := r.Refresh(t.Context())
@@ -241,8 +241,8 @@ func TestSlow(t *testing.T) {
 			}
 			first := r.Value()
 			p.reply(sourcetest.Reply{Body: []byte(edition(3)), Fault: tt.fault})
-			if _, err := r.Refresh(t.Context()); feed.CauseOf(err) != "timeout" || r.Value() != first {
-				t.Errorf("%v (%s), another list: %v", err, feed.CauseOf(err), r.Value() != first)
+			if _, err := r.Refresh(t.Context()); feed.ResultOf(err) != "timeout" || r.Value() != first {
+				t.Errorf("%v (%s), another list: %v", err, feed.ResultOf(err), r.Value() != first)
 			}
 			p.WaitClosed()
 			p.heal(4)

@@ -136,7 +136,7 @@ func heldIn(copies []*source.Copy) ([]*held, error) {
 func approveOne(editions []*held, name string) ([]*held, error) {
 	var found []*held
 	for _, h := range editions {
-		if h.List == name || h.Source == source.Public(name) {
+		if h.List == name || h.Source == source.Redact(name) {
 			found = append(found, h)
 		}
 	}

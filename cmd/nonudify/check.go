@@ -204,7 +204,7 @@ func (c *checkFlags) servers(e *env) ([]server, error) {
 	config := &directive.Config{}
 	for _, file := range c.lists {
 		if strings.Contains(file, "://") {
-			return nil, usagef("-list %s is no file; 'nonudify fetch -o FILE' makes one of it", source.Public(file))
+			return nil, usagef("-list %s is no file; 'nonudify fetch -o FILE' makes one of it", source.Redact(file))
 		}
 		l := directive.List{Name: file, Sources: []string{file}, Format: c.format}
 		if file == builtin.Name {

@@ -70,7 +70,7 @@ func (l *loader) load(ctx context.Context, f directive.Feed, e *edition) error {
 
 // reading returns the feed of a configuration. Its mirrors are those of the copy, if
 // there is one.
-func (l *loader) reading(c feed.FeedConfig, e *edition) *reading {
+func (l *loader) reading(c feed.Config, e *edition) *reading {
 	r := &reading{e: e, own: c.Mirrors}
 	file := c.Load.File
 	var found see

@@ -128,7 +128,7 @@ func ownRules(path string, tokens []caddyfile.Token, hosts []dnsname.Name) []fou
 		case "allow":
 			r.List, r.Action = policy.AllowList, rule.Pass
 		case "block":
-			r.List, r.Action = directive.BlockList, rule.Block
+			r.List, r.Action = policy.BlockList, rule.Block
 		case "list":
 			if r, ok := hostRule(r, t.Text, hosts); ok {
 				rules = append(rules, r)

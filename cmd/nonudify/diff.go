@@ -140,7 +140,7 @@ func readEdition(e *env, name string) (*oneEdition, error) {
 	defer body.Close()
 	x := &oneEdition{File: name}
 	in := hashed{body, sha256.New()}
-	x.list, err = loadGuarded(in, body.Modified, feed.Config{File: name, Seen: x.see})
+	x.list, err = loadGuarded(in, body.Modified, feed.LoadConfig{File: name, Seen: x.see})
 	if err != nil {
 		return nil, err
 	}

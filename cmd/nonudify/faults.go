@@ -15,14 +15,14 @@ import (
 // openList opens a file whose bytes move the bar.
 func openList(e *env, name string) (source.Body, error) {
 	if strings.Contains(name, "://") {
-		return source.Body{}, usagef("%s: only files can be read; 'nonudify fetch -o FILE' makes one of it", source.Public(name))
+		return source.Body{}, usagef("%s: only files can be read; 'nonudify fetch -o FILE' makes one of it", source.Redact(name))
 	}
 	return metered{source.File{Path: name}, e.bar, name}.Open(context.Background(), "")
 }
 
 // loadGuarded reads a list, packed or not, as the resolver would with its
 // protected names.
-func loadGuarded(r io.Reader, modified time.Time, c feed.Config) (*feed.List, error) {
+func loadGuarded(r io.Reader, modified time.Time, c feed.LoadConfig) (*feed.List, error) {
 	guard, err := directive.Guard()
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func loadGuarded(r io.Reader, modified time.Time, c feed.Config) (*feed.List, er
 // examine reads a list and returns what is wrong with it as one that is to be
 // signed. The error is for a list that could not be read.
 func examine(r io.Reader, modified time.Time, name string, now time.Time) (*feed.List, []string, error) {
-	l, err := loadGuarded(r, modified, feed.Config{File: name})
+	l, err := loadGuarded(r, modified, feed.LoadConfig{File: name})
 	switch {
 	case l == nil:
 		return nil, nil, err

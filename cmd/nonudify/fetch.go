@@ -205,7 +205,7 @@ func (c *fetchFlags) before(ctx context.Context, e *env, x *fetching, zone strin
 
 // zoneVersion returns the version of a zone that is in a file: its serial.
 func zoneVersion(r io.Reader, file string) source.Version {
-	l, err := feed.Load(r, noTime, feed.Config{File: file})
+	l, err := feed.Load(r, noTime, feed.LoadConfig{File: file})
 	if err != nil || l.Header.Serial == 0 {
 		return ""
 	}
@@ -240,7 +240,7 @@ func (c *fetchFlags) isList(e *env) error {
 		return err
 	}
 	defer body.Close()
-	_, err = loadGuarded(body, body.Modified, feed.Config{File: c.out})
+	_, err = loadGuarded(body, body.Modified, feed.LoadConfig{File: c.out})
 	return err
 }
 

@@ -16,17 +16,17 @@ import (
 // kept is what fetch says of one list of a Corefile. The package documentation
 // describes its JSON form, which must stay as it is.
 type kept struct {
-	List    string     `json:"list"`
-	Source  string     `json:"source"`
-	Server  string     `json:"server"`
-	Result  string     `json:"result"`
-	Cause   feed.Cause `json:"cause,omitempty"`
-	Error   string     `json:"error,omitempty"`
-	Warning string     `json:"warning,omitempty"`
-	Rules   int        `json:"rules,omitempty"`
-	Serial  uint32     `json:"serial,omitempty"`
-	Key     string     `json:"key,omitempty"`
-	Copy    string     `json:"copy,omitempty"`
+	List    string      `json:"list"`
+	Source  string      `json:"source"`
+	Server  string      `json:"server"`
+	Result  string      `json:"result"`
+	Cause   feed.Result `json:"cause,omitempty"`
+	Error   string      `json:"error,omitempty"`
+	Warning string      `json:"warning,omitempty"`
+	Rules   int         `json:"rules,omitempty"`
+	Serial  uint32      `json:"serial,omitempty"`
+	Key     string      `json:"key,omitempty"`
+	Copy    string      `json:"copy,omitempty"`
 
 	bad bool
 }
@@ -88,13 +88,13 @@ func (c *fetchFlags) keep(ctx context.Context, e *env, s server, f directive.Fee
 }
 
 // fail notes that the list could not be had.
-func (k *kept) fail(cause feed.Cause, why string) {
+func (k *kept) fail(cause feed.Result, why string) {
 	k.Result, k.Cause, k.Error, k.bad = resultFailed, cause, why, true
 }
 
 // round does what a server does when it starts: it takes the copy, and asks the
 // mirrors for what is newer.
-func (k *kept) round(ctx context.Context, e *env, config feed.FeedConfig) error {
+func (k *kept) round(ctx context.Context, e *env, config feed.Config) error {
 	if err := config.Copy.Lock(); errors.Is(err, source.ErrLocked) {
 		k.locked(config.Copy)
 		return nil
@@ -114,7 +114,7 @@ func (k *kept) round(ctx context.Context, e *env, config feed.FeedConfig) error 
 	k.Result, k.Cause, k.Error, k.Key = r.Result, r.Cause, r.Error, r.Key
 	k.Rules, k.Serial, k.bad = r.Rules, r.Header.Serial, !r.Taken
 	if w := x.Warning(); errors.Is(w, feed.ErrNotSaved) {
-		k.fail(feed.CauseOf(w), printableLines(w.Error()))
+		k.fail(feed.ResultOf(w), printableLines(w.Error()))
 	} else if w != nil {
 		k.warn(w)
 		k.bad = true

@@ -28,11 +28,11 @@ const (
 // fetched is what fetch says of one list. The package documentation describes
 // its JSON form, which must stay as it is.
 type fetched struct {
-	Result  string     `json:"result"`
-	Cause   feed.Cause `json:"cause,omitempty"`
-	Key     string     `json:"key,omitempty"`
-	Comment string     `json:"comment,omitempty"`
-	Saved   []string   `json:"saved,omitempty"`
+	Result  string      `json:"result"`
+	Cause   feed.Result `json:"cause,omitempty"`
+	Key     string      `json:"key,omitempty"`
+	Comment string      `json:"comment,omitempty"`
+	Saved   []string    `json:"saved,omitempty"`
 	*report
 
 	err error
@@ -57,7 +57,7 @@ type fetching struct {
 }
 
 // newFetching returns the feed of a configuration, which it changes.
-func newFetching(e *env, c feed.FeedConfig) *fetching {
+func newFetching(e *env, c feed.Config) *fetching {
 	x := &fetching{now: e.now}
 	c.Load.Refused = func(err *rule.LineError) { x.report.refuse(err) }
 	c.Load.Seen = func(r rule.Rule, line int, comment func() string, refused error) {
@@ -120,19 +120,20 @@ func (x *fetching) round(ctx context.Context) (*fetched, error) {
 		x.good.File = x.from
 		return x.taken(resultUnchanged), nil
 	}
-	r := &fetched{Result: resultOf(err), Cause: feed.CauseOf(err), err: err}
+	r := &fetched{Result: resultOf(err), Cause: feed.ResultOf(err), err: err}
 	r.report = &report{File: x.Load.File, Error: strings.ReplaceAll(printableLines(err.Error()), "\n", "; ")}
 	return r, nil
 }
 
 // unreached are the causes that say nothing of a list: it was not there.
-var unreached = map[feed.Cause]bool{
-	"network": true, "timeout": true, "tls": true, "clock": true, "status": true, "redirect": true, "transfer": true, "file": true,
+var unreached = map[feed.Result]bool{
+	feed.CauseNetwork: true, feed.CauseTimeout: true, feed.CauseTLS: true, feed.CauseClock: true,
+	feed.CauseStatus: true, feed.CauseRedirect: true, feed.CauseTransfer: true, feed.CauseFile: true,
 }
 
 // resultOf tells a list that was refused from one that could not be had.
 func resultOf(err error) string {
-	if unreached[feed.CauseOf(err)] {
+	if unreached[feed.ResultOf(err)] {
 		return resultFailed
 	}
 	return resultRefused

@@ -83,7 +83,7 @@ func writeJSON(w io.Writer, v any) error {
 // no use has a report that says so.
 func (c lintFlags) file(e *env, name string) (*report, error) {
 	if strings.Contains(name, "://") {
-		return nil, usagef("%s: lint reads files; 'nonudify fetch' tells the same of what a server has", source.Public(name))
+		return nil, usagef("%s: lint reads files; 'nonudify fetch' tells the same of what a server has", source.Redact(name))
 	}
 	if name == "-" {
 		return c.read(e, "stdin", e.bar.reader("stdin", io.NopCloser(e.stdin)), time.Time{})
@@ -102,7 +102,7 @@ func (c lintFlags) read(e *env, name string, r io.Reader, modified time.Time) (*
 	if !c.json {
 		rep.lines = e.stdout
 	}
-	l, err := loadGuarded(r, modified, feed.Config{File: name, Format: c.format, Refused: rep.refuse, Seen: rep.see})
+	l, err := loadGuarded(r, modified, feed.LoadConfig{File: name, Format: c.format, Refused: rep.refuse, Seen: rep.see})
 	if l == nil {
 		return nil, err
 	}

@@ -134,7 +134,7 @@ func rulesBySource(s server, feeds []directive.Feed, editions []*edition) [][]fo
 	}
 	lists := len(s.config.Lists)
 	blocks := lists + len(s.config.Block.Files)
-	return slices.Concat([][]foundRule{own(directive.BlockList)}, files[lists:blocks], files[:lists],
+	return slices.Concat([][]foundRule{own(policy.BlockList)}, files[lists:blocks], files[:lists],
 		[][]foundRule{own(policy.AllowList)}, files[blocks:])
 }
 
@@ -170,7 +170,7 @@ func (l *loader) unblinder() func(rule.Salt, rule.Hash) dnsname.Name {
 	}
 }
 
-// see is feed.Config.Seen.
+// see is feed.LoadConfig.Seen.
 type see func(r rule.Rule, line int, comment func() string, refused error)
 
 // finder returns a function that collects the rules of a file that may mean one

@@ -197,7 +197,7 @@ func TestCounts(t *testing.T) {
 		{"two halves", list.RPZ, "a.example CNAME .\n*.a.example CNAME .\nb.example CNAME .\n", 0, 0},
 		{"two halves twice", list.RPZ, "a.example CNAME .\n*.a.example CNAME .\na.example CNAME .\n", 1, 0},
 	} {
-		l, err := feed.Load(strings.NewReader(c.text), time.Time{}, feed.Config{Format: c.format})
+		l, err := feed.Load(strings.NewReader(c.text), time.Time{}, feed.LoadConfig{Format: c.format})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,7 @@ func BenchmarkLoad(b *testing.B) {
 			text := listText(n)
 			b.ReportAllocs()
 			for b.Loop() {
-				l, err := feed.Load(bytes.NewReader(text), time.Time{}, feed.Config{File: "bench", Check: guard})
+				l, err := feed.Load(bytes.NewReader(text), time.Time{}, feed.LoadConfig{File: "bench", Check: guard})
 				if err != nil || l.Stats.Rules != n {
 					b.Fatalf("%d rules, %v", l.Stats.Rules, err)
 				}

@@ -67,7 +67,7 @@ type List struct {
 	Signature string         // where its signature is; "": beside it
 	ID        string         // the List-ID that it must have; "": the one of its first edition
 	Refresh   time.Duration  // 0: what the list asks for
-	Shrink    int            // as in feed.FeedConfig
+	Shrink    int            // as in feed.Config
 	MaxBytes  int64          // 0: feed.DefaultMaxBytes
 }
 

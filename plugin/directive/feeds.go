@@ -41,10 +41,10 @@ var filePlan = feed.Schedule{Every: pollInterval, Retry: pollInterval, Most: pol
 // block property.
 type Feed struct {
 	Key    string // the same for the same source, format and use, whatever Config names it
-	List   string // the name of the list, or AllowList or BlockList
+	List   string // the name of the list, or policy.AllowList or policy.BlockList
 	Zone   string // of a zone transfer, canonical
 	Remote bool   // it comes over the network: it may take its time
-	Config feed.FeedConfig
+	Config feed.Config
 }
 
 // Refresher returns a new refresher of the feed.
@@ -83,28 +83,28 @@ func (c *Config) Feeds() ([]Feed, error) {
 		feeds = append(feeds, f)
 	}
 	for _, file := range c.Block.Files {
-		feeds = append(feeds, ownFile(BlockList, file, feed.Config{Check: guard}))
+		feeds = append(feeds, ownFile(policy.BlockList, file, feed.LoadConfig{Check: guard}))
 	}
 	for _, file := range c.Allow.Files {
-		feeds = append(feeds, ownFile(policy.AllowList, file, feed.Config{Action: rule.Pass}))
+		feeds = append(feeds, ownFile(policy.AllowList, file, feed.LoadConfig{Action: rule.Pass}))
 	}
 	return feeds, nil
 }
 
 // ownFile returns the feed of a file of names. It may be empty.
-func ownFile(use, file string, load feed.Config) Feed {
+func ownFile(use, file string, load feed.LoadConfig) Feed {
 	load.File, load.Empty = file, true
 	return Feed{
 		Key: fmt.Sprintf("%s %s", use, file), List: use,
-		Config: feed.FeedConfig{Name: use + " " + file, Mirrors: []feed.Mirror{fileMirror(file, "")}, Load: load, Own: true},
+		Config: feed.Config{Name: use + " " + file, Mirrors: []feed.Mirror{fileMirror(file, "")}, Load: load, Own: true},
 	}
 }
 
 // feed returns the feed of a list.
 func (c *Config) feed(l List) (Feed, error) {
-	f := Feed{List: l.Name, Key: c.key(l), Config: feed.FeedConfig{
+	f := Feed{List: l.Name, Key: c.key(l), Config: feed.Config{
 		Name: l.Name,
-		Load: feed.Config{File: l.Sources[0], Format: l.Format, MaxBytes: l.MaxBytes},
+		Load: feed.LoadConfig{File: l.Sources[0], Format: l.Format, MaxBytes: l.MaxBytes},
 		Keys: l.Keys, ListID: l.ID, Shrink: l.Shrink, Refresh: l.Refresh, Own: true,
 	}}
 	if c.State != "" && l.Sources[0] != builtin.Name {
@@ -227,7 +227,7 @@ func httpMirror(u *url.URL, l List, client *source.Client) feed.Mirror {
 			if !isURL(signature) {
 				return readSignature(ctx, signature)
 			}
-			text, err := client.Small(ctx, signature, feed.MaxSignature)
+			text, err := client.ReadFile(ctx, signature, feed.MaxSignature)
 			switch {
 			case errors.Is(err, source.ErrStatus), errors.Is(err, source.ErrContent):
 				return nil, fmt.Errorf("%w: %w", feed.ErrNoSignature, err)
@@ -269,8 +269,8 @@ func tsigName(u *url.URL) string {
 }
 
 // tsigKey returns the key that the URL of a transfer names, with its secret.
-func (c *Config) tsigKey(u *url.URL) (*source.Key, error) {
-	k := &source.Key{Name: tsigName(u), Algorithm: cmp.Or(u.Query().Get("algorithm"), "hmac-sha256")}
+func (c *Config) tsigKey(u *url.URL) (*source.TSIGKey, error) {
+	k := &source.TSIGKey{Name: tsigName(u), Algorithm: cmp.Or(u.Query().Get("algorithm"), "hmac-sha256")}
 	k.Secret = c.Secrets[k.Name]
 	if k.Secret == "" {
 		return nil, fmt.Errorf("the tsig directive of this server block has no secret for the key %q", k.Name)

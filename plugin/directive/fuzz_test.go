@@ -52,7 +52,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%q: feed %+v", text, feed)
 			}
 		}
-		names := map[string]bool{BlockList: true, policy.AllowList: true}
+		names := map[string]bool{policy.BlockList: true, policy.AllowList: true}
 		for _, l := range c.Lists {
 			if names[l.Name] || len(l.Sources) == 0 {
 				t.Fatalf("%q: list %+v", text, l)

@@ -15,9 +15,6 @@ import (
 	"github.com/nonudify/nonudify/plugin/source"
 )
 
-// BlockList is the name that a verdict gives for the operator's own blocks.
-const BlockList = "block"
-
 // PrefixFile is one file of a clients or except property.
 type PrefixFile struct {
 	Path   string
@@ -60,7 +57,7 @@ type Counters func(list string) *policy.Counter
 // Policy returns the policy of the Config for its clients, with what its feeds
 // hold, in the order of Feeds. One that holds nothing yet is nil.
 func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters Counters) (*policy.Policy, error) {
-	p := policy.Config{Clients: clients, Incomplete: !c.Open && !c.Shadow && slices.Contains(editions, nil)}
+	p := policy.Config{Clients: clients, Pending: !c.Open && !c.Shadow && slices.Contains(editions, nil)}
 	if err := c.zones(&p); err != nil {
 		return nil, err
 	}
@@ -70,7 +67,7 @@ func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters
 	n := len(c.Lists)
 	blocked := n + len(c.Block.Files)
 	for _, e := range loaded(editions[n:blocked]) {
-		p.Lists = append(p.Lists, policy.List{Name: BlockList, Set: e.Set, Reason: c.Reason, Serial: e.Serial})
+		p.Lists = append(p.Lists, policy.List{Name: policy.BlockList, Set: e.Set, Reason: c.Reason, Serial: e.Serial})
 	}
 	for i, e := range editions[:n] {
 		if e == nil {
@@ -116,7 +113,7 @@ func (c *Config) ownRules(p *policy.Config) error {
 		if err != nil {
 			return err
 		}
-		p.Lists = append(p.Lists, policy.List{Name: BlockList, Set: s, Reason: c.Reason})
+		p.Lists = append(p.Lists, policy.List{Name: policy.BlockList, Set: s, Reason: c.Reason})
 	}
 	allow := slices.Clone(c.Allow.Rules)
 	for _, host := range c.Hosts() { // a list must not cut itself off

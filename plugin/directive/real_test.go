@@ -40,7 +40,7 @@ func guarded(t *testing.T, file string, text string) *feed.List {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := feed.Load(strings.NewReader(text), time.Time{}, feed.Config{File: file, Check: guard})
+	l, err := feed.Load(strings.NewReader(text), time.Time{}, feed.LoadConfig{File: file, Check: guard})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,14 +23,14 @@ func isURL(s string) bool { return strings.Contains(s, "://") }
 func isZone(u *url.URL) bool { return u.Scheme == "axfr" || u.Scheme == "axfrs" }
 
 // redact returns a URL without what may be secret in it.
-func redact(u *url.URL) string { return source.Public(u.String()) }
+func redact(u *url.URL) string { return source.Redact(u.String()) }
 
 // parseURL reads the URL of a list. Its errors do not show what may be secret
 // in it.
 func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, fmt.Errorf("'%s' is not a URL that can be read", source.Public(s))
+		return nil, fmt.Errorf("'%s' is not a URL that can be read", source.Redact(s))
 	}
 	port, known := schemes[u.Scheme]
 	switch {

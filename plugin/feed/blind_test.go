@@ -44,7 +44,7 @@ func blindGuard(t *testing.T) *policy.Guard {
 func TestLoadBlind(t *testing.T) {
 	text := blindList("badsite.example", "help.example", "co.uk", "shared.example", "chat.help.example", "badsite.co.uk", "bad.org", "bad.net")
 	var told []string
-	l, err := Load(strings.NewReader(text), time.Time{}, Config{
+	l, err := Load(strings.NewReader(text), time.Time{}, LoadConfig{
 		File: "l.txt", Check: blindGuard(t), Refused: func(e *rule.LineError) { told = append(told, e.Error()) },
 	})
 	if err != nil {
@@ -73,17 +73,17 @@ func TestLoadBlindErrors(t *testing.T) {
 	hash := rule.HashName(blindSalt, "badsite.example").String() + "\n"
 	for _, tt := range []struct {
 		name, text string
-		config     Config
+		config     LoadConfig
 		want       error
 	}{
-		{"no salt", hash, Config{}, list.ErrNoSalt},
-		{"two salts", blindList("a.example") + "# Salt: " + strings.Repeat("0", 32) + "\n" + hash, Config{}, list.ErrSalts},
-		{"to allow", blindList("a.example"), Config{Action: rule.Pass, Empty: true}, ErrBlinded},
-		{"no hash", blindList(), Config{Format: list.Hashes}, ErrEmpty},
-		{"no hash, empty allowed", blindList(), Config{Format: list.Hashes, Empty: true}, nil},
-		{"cut off", "# Entries: 100\n" + blindList("a.example"), Config{}, ErrTruncated},
-		{"plain names", blindList("a.example") + lines(2), Config{Format: list.Hashes}, list.ErrRefused},
-		{"of the operator's own", blindList("a.example"), Config{Action: rule.Block}, nil},
+		{"no salt", hash, LoadConfig{}, list.ErrNoSalt},
+		{"two salts", blindList("a.example") + "# Salt: " + strings.Repeat("0", 32) + "\n" + hash, LoadConfig{}, list.ErrSalts},
+		{"to allow", blindList("a.example"), LoadConfig{Action: rule.Pass, Empty: true}, ErrBlinded},
+		{"no hash", blindList(), LoadConfig{Format: list.Hashes}, ErrEmpty},
+		{"no hash, empty allowed", blindList(), LoadConfig{Format: list.Hashes, Empty: true}, nil},
+		{"cut off", "# Entries: 100\n" + blindList("a.example"), LoadConfig{}, ErrTruncated},
+		{"plain names", blindList("a.example") + lines(2), LoadConfig{Format: list.Hashes}, list.ErrRefused},
+		{"of the operator's own", blindList("a.example"), LoadConfig{Action: rule.Block}, nil},
 	} {
 		tt.config.File = "l.txt"
 		l, err := Load(strings.NewReader(tt.text), time.Time{}, tt.config)
@@ -100,7 +100,7 @@ func TestLoadBlindSeen(t *testing.T) {
 		known[rule.HashName(blindSalt, n)] = n
 	}
 	var got []string
-	_, err := Load(strings.NewReader(blindList("badsite.example", "other.example", "co.uk", "help.example", "third.example")), time.Time{}, Config{
+	_, err := Load(strings.NewReader(blindList("badsite.example", "other.example", "co.uk", "help.example", "third.example")), time.Time{}, LoadConfig{
 		Check: blindGuard(t),
 		Seen: func(r rule.Rule, line int, _ func() string, refused error) {
 			got = append(got, fmt.Sprintf("%d %v %v", line, r, refused))

@@ -97,7 +97,7 @@ func (f *Feed) edition(ctx context.Context, m Mirror, body source.Body, s *stage
 		return nil, fmt.Errorf("%s: %w", f.Load.File, err)
 	}
 	f.take(l, s.sum, signature)
-	f.settle()
+	f.forget()
 	f.save(s, f.meta(m, body, l, signature))
 	return l, nil
 }
@@ -197,12 +197,12 @@ func (f *Feed) take(l *List, sum [sha256.Size]byte, signature []byte) {
 	f.current, f.sum, f.signed = l, sum, signature
 }
 
-// settle forgets what was held back before an edition that was taken, also by
+// forget drops what was held back before an edition that was taken, also by
 // a program that ran earlier.
-func (f *Feed) settle() {
+func (f *Feed) forget() {
 	f.held.Store(nil)
 	if f.Copy != nil {
-		_ = f.Copy.Settle() // what stays is about an edition that is not asked about again
+		_ = f.Copy.Forget() // what stays is about an edition that is not asked about again
 	}
 }
 

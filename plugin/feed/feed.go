@@ -38,12 +38,12 @@ type Mirror struct {
 // NoFall is the Shrink of a list that must not lose a single entry.
 const NoFall = -1
 
-// FeedConfig says where a list comes from and what an edition of it must be
+// Config says where a list comes from and what an edition of it must be
 // like.
-type FeedConfig struct {
+type Config struct {
 	Name    string   // for people
 	Mirrors []Mirror // tried in turn
-	Load    Config
+	Load    LoadConfig
 	// Keys, if there are any: an edition must be signed with one of them.
 	Keys []Key
 	// ListID is what the header's List-ID must be; "" for that of the edition
@@ -65,7 +65,7 @@ type FeedConfig struct {
 // Feed is the Fetcher of one list: it asks the mirrors, checks signature,
 // header and size of what they have, and keeps a copy of what was good.
 type Feed struct {
-	FeedConfig
+	Config
 	memory    map[string]*memory      // by the space of versions
 	addresses map[string][]netip.Addr // of the mirrors, by their name
 	current   *List                   // the last good edition
@@ -86,8 +86,8 @@ type memory struct {
 }
 
 // NewFeed returns the Fetcher of a list.
-func NewFeed(c FeedConfig) *Feed {
-	return &Feed{FeedConfig: c, memory: map[string]*memory{}, addresses: map[string][]netip.Addr{}}
+func NewFeed(c Config) *Feed {
+	return &Feed{Config: c, memory: map[string]*memory{}, addresses: map[string][]netip.Addr{}}
 }
 
 // space names the versions of a mirror.
@@ -105,7 +105,7 @@ func (f *Feed) remembered(space string) *memory {
 
 // Fetch asks the mirrors in turn, until one has an edition that is good or that
 // is still the last one, which is source.ErrNotModified. Any other error is that
-// of the context, or those of all mirrors, each with its name: CauseOf tells
+// of the context, or those of all mirrors, each with its name: ResultOf tells
 // which matters most.
 func (f *Feed) Fetch(ctx context.Context) (*List, error) {
 	f.reconsider()

@@ -52,8 +52,8 @@ func (s *site) mirror(name string) Mirror {
 }
 
 // config is a feed of mirrors named m0, m1 and so on.
-func config(sites ...*site) FeedConfig {
-	c := FeedConfig{Name: "l", Load: Config{File: "l.txt"}, Shrink: 20}
+func config(sites ...*site) Config {
+	c := Config{Name: "l", Load: LoadConfig{File: "l.txt"}, Shrink: 20}
 	for i, s := range sites {
 		c.Mirrors = append(c.Mirrors, s.mirror(fmt.Sprint("m", i)))
 	}
@@ -220,8 +220,8 @@ func TestFeedSignature(t *testing.T) {
 		s.text, s.signature = text, tt.signature
 		if l, err := f.Fetch(t.Context()); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
-		} else if err != nil && tt.want != source.ErrNotModified && CauseOf(err) != "signature" {
-			t.Errorf("%s: cause %s", tt.name, CauseOf(err))
+		} else if err != nil && tt.want != source.ErrNotModified && ResultOf(err) != "signature" {
+			t.Errorf("%s: cause %s", tt.name, ResultOf(err))
 		} else if l != nil && (l.Signature.KeyID != pinned.public.ID() || l.Signature.Comment != "trusted") {
 			t.Errorf("%s: signed by %+v", tt.name, l.Signature)
 		}
@@ -292,7 +292,7 @@ func TestFeedStaleMirror(t *testing.T) {
 	second.text = first.text
 	f := NewFeed(config(first, second))
 	round(t, f, nil)
-	if err := f.Warning(); !errors.Is(err, ErrExpired) || CauseOf(err) != "expired" {
+	if err := f.Warning(); !errors.Is(err, ErrExpired) || ResultOf(err) != "expired" {
 		t.Errorf("Warning: %v", err)
 	}
 	second.text = edition("a", 2, 9, "Expires: 2099-01-01")
@@ -357,7 +357,7 @@ func TestFeedPacked(t *testing.T) {
 }
 
 // withCopy is a feed that keeps copies in dir.
-func withCopy(t *testing.T, c FeedConfig, dir string) *Feed {
+func withCopy(t *testing.T, c Config, dir string) *Feed {
 	t.Helper()
 	c.Copy = &source.Copy{Dir: dir, Source: "l"}
 	f := NewFeed(c)
@@ -369,7 +369,7 @@ func withCopy(t *testing.T, c FeedConfig, dir string) *Feed {
 func restart(t *testing.T, f *Feed, want error) (*Feed, *List) {
 	t.Helper()
 	f.Close()
-	again := withCopy(t, f.FeedConfig, f.Copy.Dir)
+	again := withCopy(t, f.Config, f.Copy.Dir)
 	l, _, err := again.Restore()
 	if !errors.Is(err, want) || (err == nil) != (want == nil) {
 		t.Fatalf("Restore: %v, want %v", err, want)
@@ -585,7 +585,7 @@ func TestPlan(t *testing.T) {
 		{0, zone(1<<31*time.Second, 1<<31*time.Second), 24 * time.Hour, 24 * time.Hour, 24 * time.Hour},
 		{time.Second, zone(time.Hour, time.Hour), time.Second, 10 * time.Second, time.Minute},
 	} {
-		f := NewFeed(FeedConfig{Refresh: tt.refresh})
+		f := NewFeed(Config{Refresh: tt.refresh})
 		got := f.Plan(tt.list)
 		if want := (Schedule{tt.every, tt.retry, tt.most, true}); got != want {
 			t.Errorf("%v, %+v: %+v, want %+v", tt.refresh, tt.list, got, want)

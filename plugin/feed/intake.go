@@ -16,7 +16,7 @@ type Blinder interface {
 
 // intake takes the entries of a list into a set.
 type intake struct {
-	Config
+	LoadConfig
 	plain   set.Builder
 	blind   *set.BlindBuilder          // nil: the list is not blinded
 	refused map[rule.Hash]dnsname.Name // names known to Check, by their hashes

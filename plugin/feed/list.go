@@ -32,8 +32,8 @@ type Checker interface {
 	Check(rule.Rule) error
 }
 
-// Config says how the bytes of a list are to be read.
-type Config struct {
+// LoadConfig says how the bytes of a list are to be read.
+type LoadConfig struct {
 	File   string      // for errors: what the configuration calls the list's source
 	Format list.Format // list.Auto to find out
 	Check  Checker     // nil: every rule is used
@@ -58,7 +58,7 @@ type Config struct {
 
 // List is one loaded edition of a list. It is immutable.
 type List struct {
-	File     string // as in Config
+	File     string // as in LoadConfig
 	Set      *set.Set
 	Header   list.Header
 	Format   list.Format
@@ -87,7 +87,7 @@ func (l *List) Issued() time.Time {
 // Load reads a list, packed with gzip or zstd or not. Refused lines are counted
 // and the rest is used. The error of a list that is refused as a whole names its file; beside it comes what was
 // found out, a List whose Set is nil. With ErrRead the List is nil.
-func Load(r io.Reader, modified time.Time, c Config) (*List, error) {
+func Load(r io.Reader, modified time.Time, c LoadConfig) (*List, error) {
 	l := &List{File: c.File, Modified: modified, Loaded: time.Now()}
 	err := l.unpack(r, c)
 	if errors.Is(err, ErrRead) {
@@ -98,7 +98,7 @@ func Load(r io.Reader, modified time.Time, c Config) (*List, error) {
 	return l, err
 }
 
-func (l *List) unpack(r io.Reader, c Config) error {
+func (l *List) unpack(r io.Reader, c LoadConfig) error {
 	unpacked, err := source.Unpack(r, c.MaxBytes)
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", c.File, ErrRead, err)
@@ -107,11 +107,11 @@ func (l *List) unpack(r io.Reader, c Config) error {
 	return l.read(input{unpacked}, c)
 }
 
-func (l *List) read(r io.Reader, c Config) error {
+func (l *List) read(r io.Reader, c LoadConfig) error {
 	s := list.NewScanner(r, list.Config{
 		File: c.File, Format: c.Format, Refused: func(e *rule.LineError) { l.refuse(e, c) },
 	})
-	in := intake{Config: c}
+	in := intake{LoadConfig: c}
 	guarded := 0
 	comment := s.Comment
 	for s.Scan() {
@@ -139,7 +139,7 @@ func (l *List) read(r io.Reader, c Config) error {
 }
 
 // use returns a rule as the list is used, and why it must not be.
-func (c Config) use(r rule.Rule) (rule.Rule, error) {
+func (c LoadConfig) use(r rule.Rule) (rule.Rule, error) {
 	if c.Action != rule.None {
 		r.Action = c.Action
 	}
@@ -150,7 +150,7 @@ func (c Config) use(r rule.Rule) (rule.Rule, error) {
 }
 
 // refuse keeps the first refused lines and passes all of them on.
-func (l *List) refuse(e *rule.LineError, c Config) {
+func (l *List) refuse(e *rule.LineError, c LoadConfig) {
 	if len(l.Refused) < maxReported {
 		l.Refused = append(l.Refused, e)
 	}
@@ -167,7 +167,7 @@ func (l *List) entries() int { return l.Stats.Rules + l.Stats.Refused }
 func (l *List) truncated() bool { return 100*l.entries() < 95*l.Header.Entries }
 
 // judge refuses a list as a whole.
-func (l *List) judge(c Config) error {
+func (l *List) judge(c LoadConfig) error {
 	switch {
 	case l.Format == list.Hashes && c.Action == rule.Pass:
 		return fmt.Errorf("%s: %w", c.File, ErrBlinded)

@@ -30,28 +30,28 @@ func TestLoad(t *testing.T) {
 	tests := []struct {
 		name    string
 		text    string
-		config  Config
+		config  LoadConfig
 		rules   string   // what the set holds
 		refused []string // what is reported
 	}{
-		{"plain", "# Title: x\nbadsite.example\nBadSite2.example # why\n", Config{},
+		{"plain", "# Title: x\nbadsite.example\nBadSite2.example # why\n", LoadConfig{},
 			"block subtree badsite.example, block subtree badsite2.example", nil},
-		{"guard", "badsite.example\nco.uk\ncom\nbadsite.co.uk\n", Config{Check: guard},
+		{"guard", "badsite.example\nco.uk\ncom\nbadsite.co.uk\n", LoadConfig{Check: guard},
 			"block subtree badsite.co.uk, block subtree badsite.example", []string{
 				"l.txt:2: co.uk: a public suffix is never blocked: it would block everybody who registered a name under it",
 				"l.txt:3: com: a top-level domain is never blocked",
 			}},
-		{"no guard", "co.uk\n", Config{}, "block subtree co.uk", nil},
-		{"guard lets exceptions through", "||badsite.example^\n@@||co.uk^\n", Config{Check: guard},
+		{"no guard", "co.uk\n", LoadConfig{}, "block subtree co.uk", nil},
+		{"guard lets exceptions through", "||badsite.example^\n@@||co.uk^\n", LoadConfig{Check: guard},
 			"block subtree badsite.example, pass subtree co.uk", nil},
-		{"scanner and guard", "badsite.example\nbad site\ncom\nbadsite2.example\n", Config{Check: guard, Format: list.Domains},
+		{"scanner and guard", "badsite.example\nbad site\ncom\nbadsite2.example\n", LoadConfig{Check: guard, Format: list.Domains},
 			"block subtree badsite.example, block subtree badsite2.example", []string{"l.txt:2: ", "l.txt:3: com: "}},
-		{"empty allowed", "# nothing yet\n", Config{Empty: true}, "", nil},
-		{"no byte at all", "", Config{Empty: true}, "", nil},
-		{"action", "badsite.example\n@@||ok.example^\n||bad.example^\n", Config{Action: rule.Pass, Format: list.Adblock},
+		{"empty allowed", "# nothing yet\n", LoadConfig{Empty: true}, "", nil},
+		{"no byte at all", "", LoadConfig{Empty: true}, "", nil},
+		{"action", "badsite.example\n@@||ok.example^\n||bad.example^\n", LoadConfig{Action: rule.Pass, Format: list.Adblock},
 			"pass subtree bad.example, pass subtree badsite.example, pass subtree ok.example", nil},
-		{"action against the guard", "com\n", Config{Action: rule.Pass, Check: guard}, "pass subtree com", nil},
-		{"twice the same", "badsite.example\nbadsite.example\n", Config{}, "block subtree badsite.example", nil},
+		{"action against the guard", "com\n", LoadConfig{Action: rule.Pass, Check: guard}, "pass subtree com", nil},
+		{"twice the same", "badsite.example\nbadsite.example\n", LoadConfig{}, "block subtree badsite.example", nil},
 	}
 	for _, tt := range tests {
 		tt.config.File = "l.txt"
@@ -84,23 +84,23 @@ func TestLoadRefuses(t *testing.T) {
 	tests := []struct {
 		name   string
 		text   string
-		config Config
+		config LoadConfig
 		want   error
 		text2  string // the whole error, where this package words it
 	}{
-		{"empty", "", Config{}, ErrEmpty, "l.txt: holds no rule"},
-		{"comments only", "# Title: x\n\n", Config{}, ErrEmpty, "l.txt: holds no rule"},
-		{"guard refuses all", "com\nco.uk\n", Config{Check: guard}, list.ErrRefused,
+		{"empty", "", LoadConfig{}, ErrEmpty, "l.txt: holds no rule"},
+		{"comments only", "# Title: x\n\n", LoadConfig{}, ErrEmpty, "l.txt: holds no rule"},
+		{"guard refuses all", "com\nco.uk\n", LoadConfig{Check: guard}, list.ErrRefused,
 			"l.txt: most of it was refused (2 of 2), the first: l.txt:1: com: a top-level domain is never blocked"},
-		{"guard refuses all, empty allowed", "com\n", Config{Check: guard, Empty: true}, list.ErrRefused, ""},
-		{"guard refuses most", "com\nbadsite.example\nco.uk\nnet\norg\nuk\n", Config{Check: guard}, list.ErrRefused,
+		{"guard refuses all, empty allowed", "com\n", LoadConfig{Check: guard, Empty: true}, list.ErrRefused, ""},
+		{"guard refuses most", "com\nbadsite.example\nco.uk\nnet\norg\nuk\n", LoadConfig{Check: guard}, list.ErrRefused,
 			"l.txt: most of it was refused (5 of 6), the first: l.txt:1: com: a top-level domain is never blocked"},
-		{"scanner and guard refuse most", "a b\nbadsite.example\nc d\ne f\ng h\ncom\n", Config{Format: list.Domains, Check: guard}, list.ErrRefused, ""},
-		{"scanner refuses all", "192.0.2.1\n", Config{Format: list.Domains}, list.ErrRefused, ""},
-		{"scanner refuses all, empty allowed", "192.0.2.1\n", Config{Format: list.Domains, Empty: true}, list.ErrRefused, ""},
-		{"web page", "<!DOCTYPE html>\n<html>" + lines(50), Config{}, list.ErrHTML, ""},
-		{"binary", strings.Repeat("\x00\x01\x02\n", 50), Config{}, list.ErrBinary, ""},
-		{"damaged gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00" + lines(3), Config{}, source.ErrEncoding, ""},
+		{"scanner and guard refuse most", "a b\nbadsite.example\nc d\ne f\ng h\ncom\n", LoadConfig{Format: list.Domains, Check: guard}, list.ErrRefused, ""},
+		{"scanner refuses all", "192.0.2.1\n", LoadConfig{Format: list.Domains}, list.ErrRefused, ""},
+		{"scanner refuses all, empty allowed", "192.0.2.1\n", LoadConfig{Format: list.Domains, Empty: true}, list.ErrRefused, ""},
+		{"web page", "<!DOCTYPE html>\n<html>" + lines(50), LoadConfig{}, list.ErrHTML, ""},
+		{"binary", strings.Repeat("\x00\x01\x02\n", 50), LoadConfig{}, list.ErrBinary, ""},
+		{"damaged gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00" + lines(3), LoadConfig{}, source.ErrEncoding, ""},
 	}
 	for _, tt := range tests {
 		tt.config.File = "l.txt"
@@ -118,7 +118,7 @@ func TestLoadRefuses(t *testing.T) {
 // says of itself.
 func TestLoadRefusedAbout(t *testing.T) {
 	text := "# Title: x   # Serial: 7\n0.0.0.0 com\n0.0.0.0 net\n"
-	l, err := Load(strings.NewReader(text), time.Time{}, Config{File: "l.txt", Check: new(policy.Guard)})
+	l, err := Load(strings.NewReader(text), time.Time{}, LoadConfig{File: "l.txt", Check: new(policy.Guard)})
 	if !errors.Is(err, list.ErrRefused) {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestLoadRefusedAbout(t *testing.T) {
 // TestLoadUnread: half of a list says nothing of the list.
 func TestLoadUnread(t *testing.T) {
 	broken := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(lines(3)))) // breaks at the second read
-	l, err := Load(broken, time.Time{}, Config{File: "l.txt"})
+	l, err := Load(broken, time.Time{}, LoadConfig{File: "l.txt"})
 	if l != nil || !errors.Is(err, ErrRead) || !errors.Is(err, iotest.ErrTimeout) || err.Error() != "l.txt: could not be read to its end: timeout" {
 		t.Errorf("%v, %v", l, err)
 	}
@@ -143,7 +143,7 @@ func TestLoadLimit(t *testing.T) {
 	for _, r := range []func(io.Reader) io.Reader{
 		func(r io.Reader) io.Reader { return r }, iotest.OneByteReader, iotest.DataErrReader,
 	} {
-		c := Config{File: "l.txt", MaxBytes: limit}
+		c := LoadConfig{File: "l.txt", MaxBytes: limit}
 		if l, err := Load(r(strings.NewReader(text)), time.Time{}, c); err != nil || l.Stats.Rules != 9000 {
 			t.Errorf("At the limit: %v", err)
 		}
@@ -155,7 +155,7 @@ func TestLoadLimit(t *testing.T) {
 			t.Errorf("One byte over: %+v", l)
 		}
 	}
-	small := Config{File: "l.txt", MaxBytes: 15} // less than the head by which a list is known
+	small := LoadConfig{File: "l.txt", MaxBytes: 15} // less than the head by which a list is known
 	if l, err := Load(strings.NewReader("badsite.example"), time.Time{}, small); err != nil || l.Set.Len() != 1 {
 		t.Errorf("15 bytes: %v", err)
 	}
@@ -167,7 +167,7 @@ func TestLoadLimit(t *testing.T) {
 // TestDefaultMaxBytes reads a list without an end.
 func TestDefaultMaxBytes(t *testing.T) {
 	in := &counted{Reader: new(endless)}
-	_, err := Load(in, time.Time{}, Config{File: "l.txt", Format: list.Domains})
+	_, err := Load(in, time.Time{}, LoadConfig{File: "l.txt", Format: list.Domains})
 	if !errors.Is(err, source.ErrTooLarge) || errors.Is(err, ErrRead) || in.n < source.DefaultMaxBytes || in.n > source.DefaultMaxBytes+1<<20 {
 		t.Errorf("%d bytes, %v", in.n, err)
 	}
@@ -199,13 +199,13 @@ func (c *counted) Read(p []byte) (int, error) {
 func TestLoadSeen(t *testing.T) {
 	tests := []struct {
 		name   string
-		config Config
+		config LoadConfig
 		want   []string
 	}{
-		{"guard", Config{Check: new(policy.Guard)}, []string{
+		{"guard", LoadConfig{Check: new(policy.Guard)}, []string{
 			"1 block subtree a.example (one) <nil>", "3 block subtree com () a top-level domain is never blocked", "5 block subtree a.example () <nil>",
 		}},
-		{"action", Config{Action: rule.Pass, Check: new(policy.Guard)}, []string{
+		{"action", LoadConfig{Action: rule.Pass, Check: new(policy.Guard)}, []string{
 			"1 pass subtree a.example (one) <nil>", "3 pass subtree com () <nil>", "5 pass subtree a.example () <nil>",
 		}},
 	}
@@ -223,7 +223,7 @@ func TestLoadSeen(t *testing.T) {
 
 // TestLoadHalf: as many refused as used is the most that is accepted.
 func TestLoadHalf(t *testing.T) {
-	l, err := Load(strings.NewReader("com\nbadsite.example\n"), time.Time{}, Config{File: "l.txt", Check: new(policy.Guard)})
+	l, err := Load(strings.NewReader("com\nbadsite.example\n"), time.Time{}, LoadConfig{File: "l.txt", Check: new(policy.Guard)})
 	if err != nil || l.Stats.Rules != 1 || l.Stats.Refused != 1 || l.Set.Len() != 1 {
 		t.Errorf("Load() = %+v, %v", l, err)
 	}
@@ -237,7 +237,7 @@ func TestLoadTruncated(t *testing.T) {
 		want           error
 	}{{100, 95, nil}, {100, 94, ErrTruncated}, {3, 2, ErrTruncated}, {3, 3, nil}, {3, 10, nil}, {0, 1, nil}} {
 		text := fmt.Sprintf("# Entries: %d\n%s", tt.promised, lines(tt.held))
-		if _, err := Load(strings.NewReader(text), time.Time{}, Config{File: "l.txt"}); !errors.Is(err, tt.want) {
+		if _, err := Load(strings.NewReader(text), time.Time{}, LoadConfig{File: "l.txt"}); !errors.Is(err, tt.want) {
 			t.Errorf("%d of %d entries: %v, want %v", tt.held, tt.promised, err, tt.want)
 		}
 	}
@@ -247,7 +247,7 @@ func TestLoadKeepsTheFirstRefused(t *testing.T) {
 	for _, n := range []int{maxReported, maxReported + 1} {
 		text := strings.Repeat("com\n", n) + lines(50)
 		told := 0
-		l, err := Load(strings.NewReader(text), time.Time{}, Config{
+		l, err := Load(strings.NewReader(text), time.Time{}, LoadConfig{
 			File: "l.txt", Check: new(policy.Guard), Refused: func(*rule.LineError) { told++ },
 		})
 		if err != nil {
@@ -274,7 +274,7 @@ func TestLoadAbout(t *testing.T) {
 	}
 	for _, tt := range tests {
 		before := time.Now()
-		l, err := Load(strings.NewReader(tt.text), tt.modified, Config{File: "l.txt"})
+		l, err := Load(strings.NewReader(tt.text), tt.modified, LoadConfig{File: "l.txt"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,8 +45,8 @@ type Status struct {
 	Warning error     // what is wrong although the value is fine
 	Attempt time.Time // begin of the last round
 	Success time.Time // end of the last round that was fine, or of the one that a restored value is from
-	// Rounds counts the rounds by their result: New, Unchanged or a cause.
-	Rounds map[Cause]uint64
+	// Rounds counts the rounds by their result: ResultNew, ResultUnchanged or a cause.
+	Rounds map[Result]uint64
 
 	failures int // in a row
 }
@@ -162,18 +162,18 @@ func (r *Refresher[T]) end() { <-r.turn }
 func (s *Status) note(err error) {
 	s.Rounds = maps.Clone(s.Rounds)
 	if s.Rounds == nil {
-		s.Rounds = map[Cause]uint64{}
+		s.Rounds = map[Result]uint64{}
 	}
 	if err != nil && !errors.Is(err, source.ErrNotModified) {
 		s.Err = err
 		s.failures++
-		s.Rounds[CauseOf(err)]++
+		s.Rounds[ResultOf(err)]++
 		return
 	}
 	s.Err, s.failures, s.Success = nil, 0, time.Now()
-	result := New
+	result := ResultNew
 	if err != nil {
-		result = Unchanged
+		result = ResultUnchanged
 	}
 	s.Rounds[result]++
 }
@@ -181,7 +181,7 @@ func (s *Status) note(err error) {
 // turned returns an error that is of another cause than the one before. Words
 // alone make no difference: they may hold a port, which is another every time.
 func turned(before, now error) error {
-	if now == nil || before != nil && CauseOf(before) == CauseOf(now) {
+	if now == nil || before != nil && ResultOf(before) == ResultOf(now) {
 		return nil
 	}
 	return now

@@ -277,11 +277,11 @@ func TestRun(t *testing.T) {
 }
 
 // word is what a report says.
-func word(c Change) Cause {
+func word(c Change) Result {
 	if c.Err != nil {
-		return CauseOf(c.Err)
+		return ResultOf(c.Err)
 	}
-	return New
+	return ResultNew
 }
 
 // stuck is a source that answers only when it is no longer asked, and then takes

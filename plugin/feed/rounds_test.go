@@ -219,14 +219,14 @@ func TestPoolCloses(t *testing.T) {
 func TestCauseOf(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
-		want Cause
+		want Result
 	}{
 		{errors.New("whatever"), "network"},
 		{fmt.Errorf("x: %w", context.DeadlineExceeded), "timeout"},
 		{errors.Join(source.ErrStatus, fmt.Errorf("y: %w", ErrLegacySignature)), "signature"}, // what matters most
 		{fmt.Errorf("%w: %w", ErrRead, source.ErrEncoding), "encoding"},
 	} {
-		if got := CauseOf(tt.err); got != tt.want {
+		if got := ResultOf(tt.err); got != tt.want {
 			t.Errorf("%v: %s, want %s", tt.err, got, tt.want)
 		}
 	}

@@ -24,8 +24,8 @@ const swapNames = 1_000_000
 // as a Refresher does, and reports how large the heap gets.
 func BenchmarkSwap(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "list.txt")
-	r := NewRefresher(NewFeed(FeedConfig{
-		Mirrors: []Mirror{{Name: path, Opener: source.File{Path: path}}}, Load: Config{File: path, Check: publicSuffixes(b)}, Own: true,
+	r := NewRefresher(NewFeed(Config{
+		Mirrors: []Mirror{{Name: path, Opener: source.File{Path: path}}}, Load: LoadConfig{File: path, Check: publicSuffixes(b)}, Own: true,
 	}), func(*List) Schedule { return Schedule{} })
 	publishNames(b, path, 0)
 	renew(b, r)
@@ -50,9 +50,9 @@ func BenchmarkTransferLoad(b *testing.B) {
 	primary := bulkPrimary(b)
 	var top heap
 	for b.Loop() {
-		f := NewFeed(FeedConfig{
+		f := NewFeed(Config{
 			Mirrors: []Mirror{{Name: "zone", Opener: source.Transfer{Primary: primary, Zone: bulkZone}}},
-			Load:    Config{File: "zone", Format: list.RPZ, Check: publicSuffixes(b)},
+			Load:    LoadConfig{File: "zone", Format: list.RPZ, Check: publicSuffixes(b)},
 			Copy:    &source.Copy{Dir: b.TempDir(), Source: "axfr://" + primary},
 		})
 		r := NewRefresher(f, f.Plan)

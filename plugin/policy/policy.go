@@ -24,16 +24,19 @@ type Config struct {
 	Allow   []*set.Set // exceptions that beat every list, at any depth
 	Clients *Clients   // whom the policy is for; nil: everybody
 	Zones   *set.Set   // what the policy is for, as rules that block; nil: every name
-	// Incomplete says that a list is missing that may block any name.
-	Incomplete bool
+	// Pending says that a list is missing that may block any name.
+	Pending bool
 }
 
 // Policy is an immutable set of decisions, safe for concurrent use. The zero
 // value blocks nothing.
 type Policy struct{ config Config }
 
-// AllowList is the name that a verdict gives for the operator's exceptions.
-const AllowList = "allow"
+// The names that a verdict gives for the operator's own exceptions and blocks.
+const (
+	AllowList = "allow"
+	BlockList = "block"
+)
 
 // New returns the policy for a configuration, which must not be changed
 // afterwards.
@@ -66,7 +69,7 @@ func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
 			}
 		}
 	}
-	if p.config.Incomplete {
+	if p.config.Pending {
 		return p.pending(&k, client)
 	}
 	if excepted.Action != rule.None && !p.config.Clients.Include(client) {
@@ -89,8 +92,8 @@ func (p *Policy) pending(k *set.Key, client netip.Addr) Verdict {
 	return Verdict{Pending: true}
 }
 
-// Complete reports whether no list is missing.
-func (p *Policy) Complete() bool { return !p.config.Incomplete }
+// Ready reports whether no list is missing.
+func (p *Policy) Ready() bool { return !p.config.Pending }
 
 // block is Decide for a name that a list blocks: clients and exceptions may
 // yet undo it.

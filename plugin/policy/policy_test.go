@@ -301,19 +301,19 @@ func TestDecideAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestIncomplete: while a list is missing, what is there decides, and what it
+// TestPending: while a list is missing, what is there decides, and what it
 // leaves open waits, but for names and clients that no list could block.
-func TestIncomplete(t *testing.T) {
+func TestPending(t *testing.T) {
 	c := newPolicy(t, "pass subtree ok.example", "block subtree badsite.example, pass subtree fine.badsite.example").config
-	c.Incomplete = true
+	c.Pending = true
 	c.Zones = setOf(t, parseRules(t, "block subtree example"))
 	var err error
 	if c.Clients, err = NewClients(true, nil, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}); err != nil {
 		t.Fatal(err)
 	}
 	p := New(c)
-	if p.Complete() || !New(Config{}).Complete() {
-		t.Error("Complete() is wrong")
+	if p.Ready() || !New(Config{}).Ready() {
+		t.Error("Ready() is wrong")
 	}
 	pupil, staff := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.1")
 	for _, tt := range []struct {

@@ -49,7 +49,7 @@ type ClientConfig struct {
 }
 
 // Client fetches over HTTP and HTTPS for all mirrors of a list. It goes to
-// public addresses and to what its configuration names, and keeps no connection
+// isPublic addresses and to what its configuration names, and keeps no connection
 // and no cookie. It is safe for concurrent use.
 type Client struct {
 	hosts       map[string]bool // canonicalHost of ClientConfig.Hosts

@@ -33,10 +33,10 @@ func prefixes(texts ...string) (ps []netip.Prefix) {
 	return ps
 }
 
-// public reports whether an address can be that of a server on the Internet. An
+// isPublic reports whether an address can be that of a server on the Internet. An
 // IPv4 address that NAT64 maps is judged as what it stands for; one that is
 // mapped in a program only (::ffff:0:0/96) is no address of the network.
-func public(a netip.Addr) bool {
+func isPublic(a netip.Addr) bool {
 	if nat64.Contains(a) {
 		b := a.As16()
 		a = netip.AddrFrom4([4]byte(b[12:]))
@@ -59,7 +59,7 @@ func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return err
 	}
-	if !public(ap.Addr()) {
+	if !isPublic(ap.Addr()) {
 		return ErrPrivate
 	}
 	return nil
@@ -73,7 +73,7 @@ func (c *Client) judge(host string) error {
 		return nil
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		if !public(a) {
+		if !isPublic(a) {
 			return fmt.Errorf("%w: %s", ErrPrivate, a)
 		}
 		return nil

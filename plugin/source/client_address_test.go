@@ -19,11 +19,11 @@ func TestPublic(t *testing.T) {
 		"2001:db8::1": false, "2002:7f00:1::": false, "2002:808:808::": false, "3fff::1": false, "4000::1": false, "5f00::1": false,
 		"fc00::1": false, "fdff::1": false, "fe80::1": false, "fe80::1%eth0": false, "fec0::1": false, "ff02::1": false,
 	} {
-		if got := public(netip.MustParseAddr(a)); got != want {
-			t.Errorf("public(%s) = %v", a, got)
+		if got := isPublic(netip.MustParseAddr(a)); got != want {
+			t.Errorf("isPublic(%s) = %v", a, got)
 		}
 	}
-	if public(netip.Addr{}) {
+	if isPublic(netip.Addr{}) {
 		t.Error("No address is public")
 	}
 }

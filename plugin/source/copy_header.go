@@ -55,7 +55,7 @@ func (h header) encode() ([]byte, error) {
 	if !utf8.ValidString(string(h.Version)) {
 		h.Version = ""
 	}
-	h.From = Public(h.From)
+	h.From = Redact(h.From)
 	h.Modified, h.Fetched = h.Modified.UTC(), h.Fetched.UTC()
 	text, err := json.Marshal(h)
 	if err != nil {

@@ -38,7 +38,7 @@ type heldFile struct {
 // Hold notes an edition that waits for approval, in place of the one noted
 // before.
 func (c *Copy) Hold(h Held) error {
-	h.Source, h.Seen = Public(h.Source), h.Seen.UTC()
+	h.Source, h.Seen = Redact(h.Source), h.Seen.UTC()
 	data, err := json.MarshalIndent(heldFile{h, h.Sum}, "", "\t")
 	if err == nil && len(data) >= maxSmall {
 		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, maxSmall)
@@ -80,9 +80,9 @@ func (c *Copy) Approved(sum [32]byte) bool {
 // approval is what a file of an approval holds.
 func approval(sum [32]byte) []byte { return append(hex.AppendEncode(nil, sum[:]), '\n') }
 
-// Settle removes what is held and what is approved: an edition is in use, and
+// Forget removes what is held and what is approved: an edition is in use, and
 // an approval holds once.
-func (c *Copy) Settle() error {
+func (c *Copy) Forget() error {
 	root, err := os.OpenRoot(c.Dir)
 	if err != nil {
 		return ignoreMissing(err)

@@ -39,7 +39,7 @@ func TestHeld(t *testing.T) {
 			t.Errorf("Held() = %+v, %v, want %+v", got, err, h)
 		}
 	}
-	if err := c.Settle(); err != nil {
+	if err := c.Forget(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Held(); !errors.Is(err, ErrNoCopy) {
@@ -78,13 +78,13 @@ func TestApprove(t *testing.T) {
 	if c.Approved([32]byte{9}) || c.Approved([32]byte{}) {
 		t.Error("Another edition is approved")
 	}
-	if err := c.Settle(); err != nil {
+	if err := c.Forget(); err != nil {
 		t.Fatal(err)
 	}
 	if c.Approved(h.Sum) {
 		t.Error("Approved after Settle")
 	}
-	if err := c.Settle(); err != nil {
+	if err := c.Forget(); err != nil {
 		t.Errorf("Settle when nothing is held: %v", err)
 	}
 	if left := files(t, c.Dir, "*"); len(left) != 1 {

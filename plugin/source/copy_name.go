@@ -29,10 +29,10 @@ const idDigits = 16
 
 var stemForm = regexp.MustCompile(`^[a-z0-9.-]{1,40}-[0-9a-f]{16}$`)
 
-// Public returns what of a source anyone may see: a URL without userinfo, query
+// Redact returns what of a source anyone may see: a URL without userinfo, query
 // and fragment, where credentials are, and anything else as it is. Of a URL that
 // cannot be read only the scheme is left.
-func Public(source string) string {
+func Redact(source string) string {
 	scheme, _, isURL := strings.Cut(source, "://")
 	if !isURL {
 		return source
@@ -68,7 +68,7 @@ func (c *Copy) id() string {
 // tail returns the end of what is public of a source, fit for a file name of
 // every system.
 func tail(source string) string {
-	s := Public(source)
+	s := Redact(source)
 	if _, rest, isURL := strings.Cut(s, "://"); isURL {
 		s = rest
 	}

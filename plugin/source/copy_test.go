@@ -447,8 +447,8 @@ func TestCopyNames(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c := Copy{Dir: "state", Source: tt.source}
-		if got := Public(tt.source); got != tt.public {
-			t.Errorf("Public(%q) = %q, want %q", tt.source, got, tt.public)
+		if got := Redact(tt.source); got != tt.public {
+			t.Errorf("Redact(%q) = %q, want %q", tt.source, got, tt.public)
 		}
 		stem, hash := c.name()[:len(c.name())-17], c.name()[len(c.name())-17:]
 		if stem != tt.tail || hash != "-"+c.id()[:16] || !stemForm.MatchString(c.name()) {

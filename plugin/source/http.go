@@ -52,10 +52,10 @@ func (h HTTP) Open(ctx context.Context, have Version) (Body, error) {
 	return Body{ReadCloser: body, Version: v.version(h.URL), Modified: v.modified}, nil
 }
 
-// Small returns a small file that stands beside a list, such as its signature,
+// ReadFile returns a small file that stands beside a list, such as its signature,
 // of at most limit bytes. What Open says of errors holds here, too; a file of any
 // type is taken, but for a web page.
-func (c *Client) Small(ctx context.Context, url string, limit int64) ([]byte, error) {
+func (c *Client) ReadFile(ctx context.Context, url string, limit int64) ([]byte, error) {
 	f, err := c.get(ctx, url, requestHeader())
 	if err != nil {
 		return nil, err

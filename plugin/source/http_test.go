@@ -343,7 +343,7 @@ func TestSmall(t *testing.T) {
 	get := func(limit int64, r sourcetest.Reply) ([]byte, error) {
 		s.Set("/l.txt.minisig", r)
 		defer s.WaitClosed()
-		return client.Small(t.Context(), s.URL("/l.txt.minisig"), limit)
+		return client.ReadFile(t.Context(), s.URL("/l.txt.minisig"), limit)
 	}
 	signature := []byte("untrusted comment: …\n")
 	limit := int64(len(signature))

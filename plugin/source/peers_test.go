@@ -249,7 +249,7 @@ func (p *peer) try(t *testing.T, tr Transfer) {
 		t.Errorf("Again: %v", err)
 	}
 	other := tr
-	other.Key = &Key{testKey.Name, testKey.Algorithm, "b3RoZXI="}
+	other.Key = &TSIGKey{testKey.Name, testKey.Algorithm, "b3RoZXI="}
 	if _, err := other.Open(t.Context(), ""); !errors.Is(err, ErrTransfer) || !strings.Contains(err.Error(), "BADSIG") {
 		t.Errorf("Another secret: %v", err)
 	}

@@ -33,7 +33,7 @@ type Transfer struct {
 	Primary  string        // host:port
 	Zone     string        // canonical: lower-case, with a trailing dot
 	TLS      *tls.Config   // nil: plain TCP; otherwise RFC 9103, verified by the host of Primary unless ServerName is set
-	Key      *Key          // signs questions and answers; nil: nothing is signed
+	Key      *TSIGKey      // signs questions and answers; nil: nothing is signed
 	Resolver *net.Resolver // of the primary's name; nil: the system's
 	// Previous opens the text of the version that the caller has, as a Body of
 	// this type gave it. It may be called twice and is read while the new text

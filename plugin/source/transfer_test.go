@@ -19,7 +19,7 @@ import (
 )
 
 // testKey is a key for tests only.
-var testKey = Key{Name: "transfer.example.", Algorithm: "hmac-sha256", Secret: "dGhpcyBpcyBub3QgYSBzZWNyZXQ="}
+var testKey = TSIGKey{Name: "transfer.example.", Algorithm: "hmac-sha256", Secret: "dGhpcyBpcyBub3QgYSBzZWNyZXQ="}
 
 var zoneOne = []string{
 	"@ NS localhost.",
@@ -253,9 +253,9 @@ var transferFaults = []struct {
 		replies[1].raw, _ = changed.Pack()
 		return replies
 	}, "signature of an answer does not hold"},
-	{"another secret", dns.TypeSOA, false, each(func(r *reply) { r.key = &Key{testKey.Name, testKey.Algorithm, "b3RoZXI="} }), "does not hold: dns: bad signature"},
-	{"another key", dns.TypeSOA, false, each(func(r *reply) { r.key = &Key{"other.example.", testKey.Algorithm, testKey.Secret} }), "it is of the key other.example."},
-	{"another algorithm", dns.TypeSOA, false, each(func(r *reply) { r.key = &Key{testKey.Name, "hmac-sha1", testKey.Secret} }), "(hmac-sha1.)"},
+	{"another secret", dns.TypeSOA, false, each(func(r *reply) { r.key = &TSIGKey{testKey.Name, testKey.Algorithm, "b3RoZXI="} }), "does not hold: dns: bad signature"},
+	{"another key", dns.TypeSOA, false, each(func(r *reply) { r.key = &TSIGKey{"other.example.", testKey.Algorithm, testKey.Secret} }), "it is of the key other.example."},
+	{"another algorithm", dns.TypeSOA, false, each(func(r *reply) { r.key = &TSIGKey{testKey.Name, "hmac-sha1", testKey.Secret} }), "(hmac-sha1.)"},
 	{"stale", dns.TypeSOA, false, each(func(r *reply) { r.skew = -time.Hour }), "does not hold: dns: bad time"},
 	{"of the future", dns.TypeSOA, false, each(func(r *reply) { r.skew = time.Hour }), "does not hold: dns: bad time"},
 	{"stale last message", dns.TypeAXFR, false, last(func(r *reply) { r.skew = -time.Hour }), "does not hold: dns: bad time"},
@@ -439,7 +439,7 @@ func TestTransferBadConfig(t *testing.T) {
 		{func(tr *Transfer) { tr.Zone = "a..example." }, "not the name of a zone"},
 		{func(tr *Transfer) { tr.Zone = "" }, "not the name of a zone"},
 		{func(tr *Transfer) { tr.Zone = strings.Repeat("a.", 128) }, "not the name of a zone"},
-		{func(tr *Transfer) { tr.Key = &Key{} }, "not the name of a key"},
+		{func(tr *Transfer) { tr.Key = &TSIGKey{} }, "not the name of a key"},
 		{func(tr *Transfer) { tr.Primary = "127.0.0.1" }, "missing port"},
 	}
 	for _, tt := range tests {
@@ -524,17 +524,17 @@ func nameServer(t *testing.T, name, address string) *net.Resolver {
 
 func TestKeyValidate(t *testing.T) {
 	tests := []struct {
-		key  Key
+		key  TSIGKey
 		want string
 	}{
 		{testKey, ""},
-		{Key{"Transfer.example.", "hmac-sha256", "c2VjcmV0"}, `"Transfer.example." is not the name of a key`},
-		{Key{"transfer.example", "hmac-sha256", "c2VjcmV0"}, `is not the name of a key`},
-		{Key{".", "hmac-sha256", "c2VjcmV0"}, `is not the name of a key`},
-		{Key{"k.", "hmac-sha1", "c2VjcmV0"}, `key k.: algorithm "hmac-sha1" is not one of`},
-		{Key{"k.", "hmac-md5.sig-alg.reg.int", "c2VjcmV0"}, `is not one of`},
-		{Key{"k.", "hmac-sha256", "c2VjcmV0!"}, `key k.: the secret is not base64, or empty`},
-		{Key{"k.", "hmac-sha256", ""}, `key k.: the secret is not base64, or empty`},
+		{TSIGKey{"Transfer.example.", "hmac-sha256", "c2VjcmV0"}, `"Transfer.example." is not the name of a key`},
+		{TSIGKey{"transfer.example", "hmac-sha256", "c2VjcmV0"}, `is not the name of a key`},
+		{TSIGKey{".", "hmac-sha256", "c2VjcmV0"}, `is not the name of a key`},
+		{TSIGKey{"k.", "hmac-sha1", "c2VjcmV0"}, `key k.: algorithm "hmac-sha1" is not one of`},
+		{TSIGKey{"k.", "hmac-md5.sig-alg.reg.int", "c2VjcmV0"}, `is not one of`},
+		{TSIGKey{"k.", "hmac-sha256", "c2VjcmV0!"}, `key k.: the secret is not base64, or empty`},
+		{TSIGKey{"k.", "hmac-sha256", ""}, `key k.: the secret is not base64, or empty`},
 	}
 	for _, tt := range tests {
 		err := tt.key.Validate()

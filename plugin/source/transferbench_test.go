@@ -18,7 +18,7 @@ const benchRules = 1_000_000
 // nothing. peak-MiB is how much the heap in use grows at most, garbage not yet
 // collected and the primary's share included.
 func BenchmarkTransfer(b *testing.B) {
-	for _, key := range []*Key{nil, &testKey} {
+	for _, key := range []*TSIGKey{nil, &testKey} {
 		b.Run(map[bool]string{true: "signed", false: "unsigned"}[key != nil], func(b *testing.B) {
 			p := newPrimary(b, nil)
 			p.key = key

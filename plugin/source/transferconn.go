@@ -16,7 +16,7 @@ import (
 // link is a connection to a primary. It ends with its context.
 type link struct {
 	dns.Conn
-	key     *Key
+	key     *TSIGKey
 	message time.Duration // to wait for a message
 	quota   *int64        // of bytes that may still come
 	buf     []byte

@@ -16,9 +16,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Key is a secret that a primary and its secondaries share to sign what they
+// TSIGKey is a secret that a primary and its secondaries share to sign what they
 // say to each other (TSIG, RFC 8945).
-type Key struct {
+type TSIGKey struct {
 	Name      string // canonical: lower-case, with a trailing dot
 	Algorithm string // hmac-sha224, hmac-sha256, hmac-sha384 or hmac-sha512
 	Secret    string // base64
@@ -38,7 +38,7 @@ var hashes = map[string]func() hash.Hash{
 const maxUnsigned = 99
 
 // Validate returns what is wrong with a key, without its secret.
-func (k Key) Validate() error {
+func (k TSIGKey) Validate() error {
 	if _, ok := dns.IsDomainName(k.Name); !ok || k.Name != dns.CanonicalName(k.Name) || k.Name == "." {
 		return fmt.Errorf("%.80q is not the name of a key, which is lower-case and ends in a dot", k.Name)
 	}
@@ -52,16 +52,16 @@ func (k Key) Validate() error {
 }
 
 // String names the key without its secret, for logs and errors.
-func (k Key) String() string { return k.Name + " (" + k.Algorithm + ")" }
+func (k TSIGKey) String() string { return k.Name + " (" + k.Algorithm + ")" }
 
 // sign signs a question and returns it as it is to be sent, and its signature.
-func (k Key) sign(q *dns.Msg) (wire []byte, mac string, err error) {
+func (k TSIGKey) sign(q *dns.Msg) (wire []byte, mac string, err error) {
 	q.SetTsig(k.Name, k.Algorithm+".", 300, time.Now().Unix())
 	return dns.TsigGenerate(q, k.Secret, "", false)
 }
 
 // hmac returns a new digest with the key.
-func (k Key) hmac() hash.Hash {
+func (k TSIGKey) hmac() hash.Hash {
 	secret, _ := base64.StdEncoding.DecodeString(k.Secret) // Validate has seen that it can be read
 	return hmac.New(hashes[k.Algorithm], secret)
 }
@@ -70,7 +70,7 @@ func (k Key) hmac() hash.Hash {
 // one before it, that of the question first, and all messages without one in
 // between; those the DNS library does not take.
 type chain struct {
-	key      Key
+	key      TSIGKey
 	mac      string    // the signature before, in hex
 	digest   hash.Hash // of it and the unsigned messages behind it; nil without any
 	unsigned int       // the number of them

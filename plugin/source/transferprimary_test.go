@@ -24,7 +24,7 @@ const rpzZone = "rpz.example."
 type zonePrimary struct {
 	t    testing.TB
 	addr string
-	key  *Key // what it signs with, and wants signed
+	key  *TSIGKey // what it signs with, and wants signed
 	// batch is the number of records in a message, signEvery that of messages
 	// for one signature.
 	batch, signEvery int
@@ -47,7 +47,7 @@ type zoneEdition struct {
 type reply struct {
 	*dns.Msg
 	unsigned bool
-	key      *Key          // to sign with instead
+	key      *TSIGKey      // to sign with instead
 	skew     time.Duration // of the time of signing
 	cut      int           // bytes to send of it, its length included, before the connection is closed
 	raw      []byte        // sent instead, though the next signature covers the message
@@ -251,7 +251,7 @@ func (p *zonePrimary) messages(q *dns.Msg, records []dns.RR) []reply {
 // signer signs the messages of one answer, the first, the last and each in
 // between whose turn it is.
 type signer struct {
-	key     Key
+	key     TSIGKey
 	mac     []byte
 	pending []byte // messages without a signature since
 	every   int
