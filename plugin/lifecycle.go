@@ -59,7 +59,9 @@ func (s *sources) release() {
 
 // instance stands for the CoreDNS instance that a handler was set up for. The
 // handlers of one instance share it; only the instance holds on to it.
-type instance struct{ _ *byte } // with a pointer: the smallest objects share their memory, and their end
+type instance struct {
+	copies map[string]string // keys of feeds, by the path of the copy that they keep
+}
 
 // instanceKey is where an instance keeps its own.
 type instanceKey struct{}
@@ -68,7 +70,7 @@ func instanceOf(c *caddy.Controller) *instance {
 	if i, ok := c.Get(instanceKey{}).(*instance); ok {
 		return i
 	}
-	i := new(instance)
+	i := &instance{copies: map[string]string{}}
 	c.Set(instanceKey{}, i)
 	return i
 }

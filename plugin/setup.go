@@ -42,6 +42,9 @@ func parse(c *caddy.Controller) (*NoNudify, error) {
 		if zone := stray(config.Zones, c.ServerBlockKeys); zone != "" {
 			return nil, c.Errf("zone '%s' is none of this server block's: no query for it arrives here", zone)
 		}
+		if path := instanceOf(c).shared(config.Copies()); path != "" {
+			return nil, c.Errf("the same list is named twice with the same state directory and different options, and %s cannot be the copy of both", path)
+		}
 		if n, err = newHandler(config); err != nil {
 			return nil, c.Err(err.Error())
 		}
@@ -57,6 +60,19 @@ func stray(zones, keys []string) string {
 		if len(keys) > 0 && served.Matches(z) == "" {
 			return z
 		}
+	}
+	return ""
+}
+
+// shared returns the path of a copy that feeds of different keys would keep, ""
+// when there is none: one would serve after a restart what the other's options
+// refuse.
+func (i *instance) shared(paths, keys []string) string {
+	for n, path := range paths {
+		if other, known := i.copies[path]; known && other != keys[n] {
+			return path
+		}
+		i.copies[path] = keys[n]
 	}
 	return ""
 }

@@ -107,9 +107,7 @@ func (c *Config) feed(l List) (Feed, error) {
 		Load: feed.LoadConfig{File: l.Sources[0], Format: l.Format, MaxBytes: l.MaxBytes},
 		Keys: l.Keys, ListID: l.ID, Shrink: l.Shrink, Refresh: l.Refresh, Own: true,
 	}}
-	if c.State != "" && l.Sources[0] != builtin.Name {
-		f.Config.Copy = &source.Copy{Dir: c.State, Source: identity(l.Sources[0]), MaxBytes: l.MaxBytes}
-	}
+	f.Config.Copy = c.copyOf(l)
 	switch {
 	case l.Sources[0] == builtin.Name:
 		f.Config.Mirrors = []feed.Mirror{{Name: builtin.Name, Opener: source.Bytes{Data: builtin.List()}}}
@@ -119,6 +117,14 @@ func (c *Config) feed(l List) (Feed, error) {
 		return f, nil
 	}
 	return f, c.addURLs(&f, l)
+}
+
+// copyOf returns the copy that is kept of a list, nil if none is.
+func (c *Config) copyOf(l List) *source.Copy {
+	if c.State == "" || l.Sources[0] == builtin.Name {
+		return nil
+	}
+	return &source.Copy{Dir: c.State, Source: identity(l.Sources[0]), MaxBytes: l.MaxBytes}
 }
 
 // key is what tells the feeds of two lists apart. The list's name and reason do
@@ -191,7 +197,7 @@ func (c *Config) addURLs(f *Feed, l List) error {
 	}
 	f.Remote, f.Config.Own = true, false
 	f.Config.Load.File = redact(first)
-	client := source.NewClient(source.ClientConfig{Bootstrap: c.Bootstrap, Hosts: hostsOf(l)})
+	client := source.NewClient(source.ClientConfig{Bootstrap: c.Bootstrap, Hosts: addressesOf(l)})
 	for _, s := range l.Sources {
 		u, err := parseURL(s)
 		if err != nil {
@@ -218,7 +224,9 @@ func httpMirror(u *url.URL, l List, client *source.Client) feed.Mirror {
 	if signature == "" {
 		beside := *u
 		beside.Path += signatureSuffix
-		beside.RawPath = ""
+		if beside.RawPath != "" {
+			beside.RawPath += signatureSuffix
+		}
 		signature = beside.String()
 	}
 	return feed.Mirror{
@@ -282,8 +290,8 @@ func (c *Config) tsigKey(u *url.URL) (*source.TSIGKey, error) {
 func (c *Config) Hosts() []dnsname.Name {
 	var names []dnsname.Name
 	for _, l := range c.Lists {
-		for _, host := range hostsOf(l) {
-			if name, err := dnsname.Parse(host); err == nil {
+		for _, u := range urlsOf(l) {
+			if name, err := dnsname.Parse(u.Hostname()); err == nil {
 				names = append(names, name)
 			}
 		}
@@ -292,15 +300,35 @@ func (c *Config) Hosts() []dnsname.Name {
 	return slices.Compact(names)
 }
 
-// hostsOf returns the hosts that the URLs of a list name.
-func hostsOf(l List) []string {
-	var hosts []string
+// urlsOf returns the URLs of a list and of its signature.
+func urlsOf(l List) []*url.URL {
+	var urls []*url.URL
 	for _, s := range append(slices.Clone(l.Sources), l.Signature) {
 		if u, err := parseURL(s); err == nil && isURL(s) {
-			hosts = append(hosts, u.Hostname())
+			urls = append(urls, u)
 		}
 	}
-	return hosts
+	return urls
+}
+
+// addressesOf returns the hosts that the URLs of a list name, with their ports.
+func addressesOf(l List) []string {
+	var addresses []string
+	for _, u := range urlsOf(l) {
+		addresses = append(addresses, hostPort(u))
+	}
+	return addresses
+}
+
+// Copies returns where the copies of the lists are, and the keys of the feeds
+// that keep them.
+func (c *Config) Copies() (paths, keys []string) {
+	for _, l := range c.Lists {
+		if keep := c.copyOf(l); keep != nil {
+			paths, keys = append(paths, keep.Path()), append(keys, c.key(l))
+		}
+	}
+	return paths, keys
 }
 
 // First returns the value of a refresher, which it has loaded if need be.

@@ -53,6 +53,7 @@ func (p *parser) list(args []string) error {
 // sources checks what the list is read from.
 func (p *parser) sources(l *List) error {
 	first := l.Sources[0]
+	scheme, _, _ := strings.Cut(first, ":")
 	switch {
 	case first == "":
 		return p.Errf("the source of a list is empty")
@@ -63,8 +64,10 @@ func (p *parser) sources(l *List) error {
 			}
 		}
 		return nil
+	case schemes[strings.ToLower(scheme)] != "":
+		return p.Errf("'%s' is no URL: two slashes follow the colon", show(first))
 	case len(l.Sources) > 1:
-		return p.Errf("'%s': only a URL has mirrors", first)
+		return p.Errf("'%s': only a URL has mirrors", show(first))
 	case first != builtin.Name:
 		file := p.path(first)
 		if file == builtin.Name { // a file of that name
@@ -128,7 +131,7 @@ func (p *parser) listOptions(l *List, args []string) error {
 	for pair := range slices.Chunk(args, 2) {
 		option := pair[0]
 		if !slices.Contains(listOptions, option) {
-			return p.Errf("unknown list option '%s': want %s; only URLs have mirrors", option, strings.Join(listOptions, ", "))
+			return p.Errf("unknown list option '%s': want %s; only URLs have mirrors, side by side", show(option), strings.Join(listOptions, ", "))
 		}
 		if len(pair) < 2 {
 			return p.Errf("list option '%s' has no value", option)
@@ -146,8 +149,11 @@ func (p *parser) listOptions(l *List, args []string) error {
 }
 
 func (p *parser) listOption(l *List, option, value string) error {
-	if value == "" {
+	switch {
+	case value == "":
 		return p.Errf("list option '%s' is empty", option)
+	case option != "signature" && isURL(value):
+		return p.Errf("list option '%s' is no URL", option)
 	}
 	var err error
 	switch option {

@@ -180,6 +180,8 @@ func (p *parser) prefixes(into *Prefixes, args []string) error {
 		switch {
 		case err == nil:
 			into.Literal = append(into.Literal, prefix)
+		case isURL(arg):
+			return p.Errf("'%s': a file is meant, not a URL", show(arg))
 		case isFile(arg) && !startsWithAddress(arg):
 			into.Files = append(into.Files, p.path(arg))
 		default:
@@ -203,7 +205,10 @@ func (p *parser) block(args []string) error { return p.names(&p.config.Block, ru
 
 func (p *parser) names(into *Names, action rule.Action, args []string) error {
 	for _, arg := range args {
-		if isFile(arg) {
+		switch {
+		case isURL(arg):
+			return p.Errf("'%s': a file is meant, not a URL; a list has one", show(arg))
+		case isFile(arg):
 			into.Files = append(into.Files, p.path(arg))
 			continue
 		}

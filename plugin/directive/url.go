@@ -19,6 +19,16 @@ var schemes = map[string]string{"https": "443", "http": "80", "axfr": "53", "axf
 // isURL tells a URL from a path.
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
+// show returns an argument as an error may show it: without what would be a
+// password if it were a URL, however wrong.
+func show(arg string) string {
+	arg, _, _ = strings.Cut(arg, "?")
+	if at := strings.LastIndexByte(arg, '@'); at >= 0 && strings.Contains(arg[:at], "/") {
+		return arg[:strings.IndexByte(arg, '/')] + "/...@" + arg[at+1:]
+	}
+	return source.Redact(arg)
+}
+
 // isZone reports whether a URL is that of a zone transfer.
 func isZone(u *url.URL) bool { return u.Scheme == "axfr" || u.Scheme == "axfrs" }
 

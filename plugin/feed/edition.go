@@ -2,12 +2,12 @@ package feed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"syscall"
 	"time"
 
@@ -41,7 +41,7 @@ type staged struct {
 func (f *Feed) stage(ctx context.Context, body source.Body) (*staged, error) {
 	r := untilDone{ctx, body}
 	if seeker, ok := body.ReadCloser.(io.Seeker); ok && len(f.Keys) == 0 && f.Copy == nil {
-		return stageInPlace(r, seeker)
+		return f.stageInPlace(r, seeker)
 	}
 	spool := f.spool()
 	if _, err := io.Copy(named{spool, f.Load.File}, r); err != nil {
@@ -51,10 +51,13 @@ func (f *Feed) stage(ctx context.Context, body source.Body) (*staged, error) {
 	return &staged{spool, spool.Reader, spool.Sum(), spool}, nil
 }
 
-func stageInPlace(r io.Reader, s io.Seeker) (*staged, error) {
+func (f *Feed) stageInPlace(r io.Reader, s io.Seeker) (*staged, error) {
+	limit := cmp.Or(f.Load.MaxBytes, source.DefaultMaxBytes)
 	hash := sha256.New()
-	if _, err := io.Copy(hash, r); err != nil {
+	if n, err := io.Copy(hash, io.LimitReader(r, limit+1)); err != nil {
 		return nil, err
+	} else if n > limit {
+		return nil, fmt.Errorf("%s: %w: more than %d bytes", f.Load.File, source.ErrTooLarge, limit)
 	}
 	again := func() io.Reader {
 		if _, err := s.Seek(0, io.SeekStart); err != nil {
@@ -92,13 +95,13 @@ func (f *Feed) edition(ctx context.Context, m Mirror, body source.Body, s *stage
 	l.Signature, l.Timers = signer, body.Timers
 	if err := f.accept(l, s.sum); err != nil {
 		if errors.Is(err, ErrShrunk) {
-			f.hold(l, s.sum, err)
+			f.hold(l, f.known(l, s.sum), err)
 		}
-		return nil, fmt.Errorf("%s: %w", f.Load.File, err)
+		return nil, refusal{fmt.Errorf("%s: %w", f.Load.File, err)}
 	}
 	f.take(l, s.sum, signature)
-	f.forget()
 	f.save(s, f.meta(m, body, l, signature))
+	f.forget()
 	return l, nil
 }
 
@@ -131,8 +134,11 @@ func (f *Feed) load(ctx context.Context, r io.Reader, modified time.Time) (*List
 		return nil, ctx.Err()
 	}
 	l, err := Load(untilDone{ctx, r}, modified, f.Load)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrRead):
 		return nil, err
+	case err != nil:
+		return nil, refusal{err}
 	}
 	return l, nil
 }
@@ -145,8 +151,8 @@ func (f *Feed) accept(l *List, sum [sha256.Size]byte) error {
 	if f.current == nil || f.Shrink == 0 {
 		return nil
 	}
-	before, now := f.current.Stats.Rules, l.Stats.Rules
-	if 100*(before-now) <= max(f.Shrink, 0)*before || f.Copy != nil && f.Copy.Approved(sum) {
+	before, now := int64(f.current.Stats.Rules), int64(l.Stats.Rules)
+	if 100*(before-now) <= int64(max(f.Shrink, 0))*before || f.Copy != nil && f.Copy.Approved(f.known(l, sum)) {
 		return nil
 	}
 	return fmt.Errorf("%w: from %d to %d entries, by more than %d percent", ErrShrunk, before, now, max(f.Shrink, 0))
@@ -177,18 +183,38 @@ func (f *Feed) identify(l *List) error {
 	return nil
 }
 
+// known returns by what an edition is approved: its rules. A zone may come with
+// the same ones in another order, by another kind of transfer. Those of a blinded
+// list are not to be had, its bytes have to do.
+func (f *Feed) known(l *List, sum [sha256.Size]byte) [sha256.Size]byte {
+	if l.Set.Blinded() {
+		return sum
+	}
+	hash := sha256.New()
+	for r := range l.Set.All() {
+		fmt.Fprintln(hash, r)
+	}
+	return [sha256.Size]byte(hash.Sum(nil))
+}
+
 // hold notes an edition that waits to be approved.
 func (f *Feed) hold(l *List, sum [sha256.Size]byte, why error) {
 	if f.Copy == nil {
 		return
 	}
 	f.held.Store(&sum)
-	err := f.Copy.Hold(source.Held{
+	f.note = source.Held{
 		Source: f.Load.File, List: f.Name, Sum: sum, Serial: l.Header.Serial,
 		Entries: l.Stats.Rules, Before: f.current.Stats.Rules, Reason: why.Error(), Seen: time.Now(),
-	})
-	if err != nil {
-		f.unsaved = fmt.Errorf("%w: the note of what is held back: %w", ErrNotSaved, err)
+	}
+	f.writeNote()
+}
+
+// writeNote writes what is held back where the tool finds it.
+func (f *Feed) writeNote() {
+	f.unheld = nil
+	if err := f.Copy.Hold(f.note); err != nil {
+		f.unheld = fmt.Errorf("%w: the note of what is held back: %w", ErrNotSaved, err)
 	}
 }
 
@@ -201,7 +227,8 @@ func (f *Feed) take(l *List, sum [sha256.Size]byte, signature []byte) {
 // a program that ran earlier.
 func (f *Feed) forget() {
 	f.held.Store(nil)
-	if f.Copy != nil {
+	f.unheld = nil
+	if f.Copy != nil && f.unsaved == nil { // else the approval is needed once more, after a restart
 		_ = f.Copy.Forget() // what stays is about an edition that is not asked about again
 	}
 }
@@ -227,25 +254,37 @@ func (f *Feed) save(s *staged, m source.Meta) {
 	f.kept = s.sum
 }
 
-// relock tries to get hold of the copy if another process had it, as an older
-// server does until it has stopped.
-func (f *Feed) relock() {
-	if !errors.Is(f.unsaved, source.ErrLocked) || f.Copy.Lock() != nil {
+// retrySave has the list sent once more if that may help to keep it: once nobody
+// else has the copy, as an older server does until it has stopped, or now and
+// then while the disk is full.
+func (f *Feed) retrySave() {
+	if f.unheld != nil {
+		f.writeNote()
+	}
+	switch {
+	case f.unsaved == nil:
+		return
+	case errors.Is(f.unsaved, source.ErrLocked):
+		if f.Copy.Lock() != nil {
+			return
+		}
+	case !isFull(f.unsaved) || time.Since(f.tried) < saveInterval:
 		return
 	}
 	if f.kept == f.sum {
 		f.unsaved = nil
 		return
 	}
-	clear(f.memory) // have it sent once more
-	f.unsaved = fmt.Errorf("%w: another process wrote it until now", ErrNotSaved)
+	f.tried = time.Now()
+	f.unsaved = fmt.Errorf("%w until now", ErrNotSaved)
+	clear(f.memory)
 }
 
-// saveAgain reports whether the list is to be fetched once more only because it
-// could not be kept, and that may go better the next time.
-func (f *Feed) saveAgain() bool {
-	return f.unsaved != nil && !errors.Is(f.unsaved, fs.ErrPermission) &&
-		!errors.Is(f.unsaved, syscall.EROFS) && !errors.Is(f.unsaved, source.ErrLocked)
+// saveInterval is the time between two attempts to keep a list on a full disk.
+const saveInterval = time.Hour
+
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // Restore loads the copy, verified as if it had just come from a mirror. It

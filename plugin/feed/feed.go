@@ -74,6 +74,9 @@ type Feed struct {
 	right     time.Time               // when a mirror last said that it is the newest
 	kept      [32]byte                // SHA-256 of the bytes on disk
 	unsaved   error                   // why it could not be kept
+	unheld    error                   // why what is held back could not be noted
+	note      source.Held             // what is held back
+	tried     time.Time               // when it was last fetched again only to be kept
 
 	held      atomic.Pointer[[32]byte]     // SHA-256 of the edition that waits to be approved
 	primaries atomic.Pointer[[]netip.Addr] // who may tell that there is something new
@@ -109,12 +112,12 @@ func (f *Feed) remembered(space string) *memory {
 // which matters most.
 func (f *Feed) Fetch(ctx context.Context) (*List, error) {
 	f.reconsider()
-	f.relock()
+	f.retrySave()
+	f.learn(ctx)
 	var failed []error
 	unmodified := false
 	for _, m := range f.Mirrors {
 		l, err := f.ask(ctx, m)
-		f.learn(ctx, m)
 		switch {
 		case err == nil:
 			f.right = time.Now()
@@ -141,6 +144,7 @@ func (f *Feed) reconsider() {
 	if !f.Prompt() {
 		return
 	}
+	f.held.Store(nil) // once is enough: if the mirrors are down, they are not asked more often
 	for _, m := range f.memory {
 		if errors.Is(m.refused, ErrShrunk) {
 			*m = memory{}
@@ -154,9 +158,10 @@ func (f *Feed) Prompt() bool {
 	return held != nil && f.Copy != nil && f.Copy.Approved(*held)
 }
 
-// ask has one mirror say what it has. A version that was read to its end and
-// refused is not read again; one whose signature did not hold is, because list
-// and signature do not change in the same moment.
+// ask has one mirror say what it has. A version that was refused for what it
+// holds is not read again; one that could not be read is, and one whose signature
+// was not there or did not hold, because list and signature do not change in the
+// same moment.
 func (f *Feed) ask(ctx context.Context, m Mirror) (*List, error) {
 	known := f.remembered(m.space())
 	body, err := m.Open(ctx, known.seen)
@@ -167,39 +172,54 @@ func (f *Feed) ask(ctx context.Context, m Mirror) (*List, error) {
 		return nil, err
 	}
 	defer body.Close()
-	s, err := f.stage(ctx, body)
-	if err != nil {
-		return nil, err
+	l, err := f.judge(ctx, m, body)
+	refused, final := errors.AsType[refusal](err)
+	if err == nil || final || errors.Is(err, source.ErrNotModified) {
+		*known = memory{seen: body.Version}
 	}
-	defer s.Close()
-	l, err := f.edition(ctx, m, body, s)
-	if ctx.Err() != nil || errors.Is(err, ErrSignature) {
-		return nil, err
-	}
-	*known = memory{seen: body.Version}
-	if err != nil && !errors.Is(err, source.ErrNotModified) {
-		known.refused = err
-	}
-	if f.saveAgain() {
-		known.seen = ""
+	if final {
+		known.refused = refused
 	}
 	return l, err
 }
 
-// learn notes from which addresses a mirror may tell that there is something
-// new.
-func (f *Feed) learn(ctx context.Context, m Mirror) {
-	if m.Addresses == nil {
-		return
+// judge reads a body to its end and makes a list of it.
+func (f *Feed) judge(ctx context.Context, m Mirror, body source.Body) (*List, error) {
+	s, err := f.stage(ctx, body)
+	if errors.Is(err, source.ErrTooLarge) {
+		return nil, refusal{err}
 	}
-	addrs, err := m.Addresses(ctx)
 	if err != nil {
-		return // those of the last time stay
+		return nil, err
 	}
-	f.addresses[m.Name] = addrs[:min(len(addrs), maxAddresses)]
+	defer s.Close()
+	return f.edition(ctx, m, body, s)
+}
+
+// refusal is a verdict on an edition for what it holds.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// learn notes from which addresses it may be told that there is something new:
+// those of all mirrors, whichever is asked.
+func (f *Feed) learn(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, learning)
+	defer cancel()
+	for _, m := range f.Mirrors {
+		if m.Addresses == nil {
+			continue
+		}
+		if addrs, err := m.Addresses(ctx); err == nil { // else those of the last time stay
+			f.addresses[m.Name] = addrs[:min(len(addrs), maxAddresses)]
+		}
+	}
 	all := slices.Concat(slices.Collect(maps.Values(f.addresses))...)
 	f.primaries.Store(&all)
 }
+
+// learning is how long the lookups of all mirrors may take.
+const learning = 5 * time.Second
 
 // maxAddresses bounds the addresses of one mirror.
 const maxAddresses = 16
@@ -212,7 +232,7 @@ func (f *Feed) MayNotify(a netip.Addr) bool {
 
 // Warning returns what is wrong although the list is fine: it has expired, or
 // could not be kept.
-func (f *Feed) Warning() error { return join(f.expiry(time.Now()), f.unsaved) }
+func (f *Feed) Warning() error { return join(f.expiry(time.Now()), f.unsaved, f.unheld) }
 
 // join is errors.Join on one line, as a log needs it.
 func join(errs ...error) error {

@@ -538,10 +538,12 @@ func TestFeedPrimaries(t *testing.T) {
 	if f.MayNotify(netip.MustParseAddr("192.0.2.1")) {
 		t.Error("Nobody is known yet")
 	}
-	round(t, f, nil)
-	known[0] = ""
+	round(t, f, nil) // which asks the first one only
+	known[0], known[1] = "", "2001:db8::2"
 	round(t, f, source.ErrNotModified)
-	for addr, want := range map[string]bool{"192.0.2.1": true, "::ffff:192.0.2.1": true, "192.0.2.2": false, "2001:db8::1": false} {
+	for addr, want := range map[string]bool{
+		"192.0.2.1": true, "::ffff:192.0.2.1": true, "192.0.2.2": false, "2001:db8::1": false, "2001:db8::2": true,
+	} {
 		if got := f.MayNotify(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("MayNotify(%s) = %v", addr, got)
 		}

@@ -164,7 +164,7 @@ func (l *List) entries() int { return l.Stats.Rules + l.Stats.Refused }
 
 // truncated reports whether much of what the header promises is missing. Some
 // publishers count a little differently than we do.
-func (l *List) truncated() bool { return 100*l.entries() < 95*l.Header.Entries }
+func (l *List) truncated() bool { return 100*int64(l.entries()) < 95*int64(l.Header.Entries) }
 
 // judge refuses a list as a whole.
 func (l *List) judge(c LoadConfig) error {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,6 +71,8 @@ type Refresher[T any] struct {
 	status  atomic.Pointer[Status]
 	due     due
 	turn    chan struct{} // holds one while a round is under way
+	begun   chan struct{} // closed once Run may do rounds
+	begin   func()        // closes it
 
 	watchers watchers
 }
@@ -77,7 +80,11 @@ type Refresher[T any] struct {
 // NewRefresher returns a Refresher that has no value yet. The plan says how
 // often there is a round, given the value at hand, which may be nil.
 func NewRefresher[T any](f Fetcher[T], plan func(*T) Schedule) *Refresher[T] {
-	r := &Refresher[T]{fetcher: f, plan: plan, turn: make(chan struct{}, 1), due: due{moved: make(chan struct{}, 1)}}
+	r := &Refresher[T]{fetcher: f, plan: plan, turn: make(chan struct{}, 1), begun: make(chan struct{}), due: due{moved: make(chan struct{}, 1)}}
+	r.begin = sync.OnceFunc(func() { close(r.begun) })
+	if _, keeps := f.(restorer[T]); !keeps {
+		r.begin()
+	}
 	r.status.Store(&Status{})
 	return r
 }
@@ -111,6 +118,7 @@ func (r *Refresher[T]) Restore() (ok bool, err error) {
 	default: // whoever has a round under way did this before, and the round may take long
 		return r.Value() != nil, nil
 	}
+	defer r.begin()
 	kept, can := r.fetcher.(restorer[T])
 	if r.Value() != nil || !can {
 		return r.Value() != nil, nil
@@ -133,12 +141,14 @@ func (r *Refresher[T]) Refresh(ctx context.Context) (Change, error) {
 	case <-ctx.Done():
 		return Change{}, ctx.Err()
 	}
+	defer r.begin()
 	s := r.Status()
 	before := s
 	s.Attempt = time.Now()
 	r.due.clear() // whoever asks for a round from now on may have seen more than this one will
 	value, err := r.fetcher.Fetch(ctx)
-	if ctx.Err() != nil { // it may be why the round failed
+	if value == nil && ctx.Err() != nil { // it may be why the round failed, and others go on
+		r.due.by(time.Now().Add(r.plan(r.Value()).wait(s.failures + 1)))
 		return Change{}, ctx.Err()
 	}
 	s.note(err)
@@ -178,13 +188,17 @@ func (s *Status) note(err error) {
 	s.Rounds[result]++
 }
 
-// turned returns an error that is of another cause than the one before. Words
-// alone make no difference: they may hold a port, which is another every time.
+// turned returns an error that has another cause than the one before, or one
+// more. Words alone make no difference: they may hold a port, which is another
+// every time.
 func turned(before, now error) error {
-	if now == nil || before != nil && ResultOf(before) == ResultOf(now) {
-		return nil
+	known := results(before)
+	for _, r := range results(now) {
+		if !slices.Contains(known, r) {
+			return now
+		}
 	}
-	return now
+	return nil
 }
 
 // publish makes a value, unless it is nil, and a status visible.
@@ -218,8 +232,14 @@ const (
 
 // Run does rounds when they are due until the context ends, and tells report
 // what changes. The first one is due when Wake says so, or one interval after
-// the start.
+// the start; but where something may have been kept, not before somebody has
+// called Restore, or Refresh: what comes must be held against it.
 func (r *Refresher[T]) Run(ctx context.Context, report func(Change)) {
+	select {
+	case <-r.begun:
+	case <-ctx.Done():
+		return
+	}
 	r.Wake(r.plan(r.Value()).wait(0))
 	for r.await(ctx) {
 		change, _ := r.Refresh(ctx)

@@ -91,6 +91,21 @@ func ResultOf(err error) Result {
 	return CauseNetwork
 }
 
+// results returns the causes of several errors.
+func results(err error) []Result {
+	errs, ok := errors.AsType[several](err)
+	if !ok {
+		errs = several{err}
+	}
+	var rs []Result
+	for _, err := range errs {
+		if err != nil {
+			rs = append(rs, ResultOf(err))
+		}
+	}
+	return rs
+}
+
 // causeOfTLS tells a certificate that is not valid yet, or not any more, from
 // the others: more often than not it is the clock of the machine that is wrong.
 func causeOfTLS(err error) Result {

@@ -60,6 +60,7 @@ func (s *script) run(t *testing.T, plan Schedule, d time.Duration, meanwhile fun
 		defer close(ended)
 		r.Run(ctx, func(Change) {})
 	}()
+	r.Restore()
 	if meanwhile != nil {
 		meanwhile(r)
 	}
@@ -165,15 +166,65 @@ func TestRefreshWarning(t *testing.T) {
 	r := NewRefresher[string](s, every(time.Minute))
 	for i, tt := range []struct{ warning, want error }{
 		{nil, nil}, {ErrExpired, ErrExpired}, {ErrExpired, nil}, {ErrNotSaved, ErrNotSaved}, {nil, nil}, {ErrNotSaved, ErrNotSaved},
+		{join(ErrNotSaved, ErrExpired), ErrExpired}, {join(ErrNotSaved, ErrExpired), nil}, {ErrExpired, nil},
 	} {
 		s.warning = tt.warning
 		if c, _ := r.Refresh(t.Context()); !errors.Is(c.Warning, tt.want) || (c.Warning == nil) != (tt.want == nil) {
 			t.Errorf("Round %d: warning %v, want %v", i, c.Warning, tt.want)
 		}
-		if got := r.Status().Warning; !errors.Is(got, tt.warning) {
+		if got := r.Status().Warning; fmt.Sprint(got) != fmt.Sprint(tt.warning) {
 			t.Errorf("Round %d: status %v", i, got)
 		}
 	}
+}
+
+// TestRunWaitsForRestore: no round may come before what was kept, which it is to
+// be held against.
+func TestRunWaitsForRestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := "old"
+		s := &script{results: []error{nil}, kept: &old, start: time.Now()}
+		r := NewRefresher[string](s, every(time.Second))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); r.Run(ctx, func(Change) {}) }()
+		r.Wake(0)
+		time.Sleep(time.Minute)
+		if len(s.rounds) != 0 {
+			t.Errorf("%d rounds before anything was restored", len(s.rounds))
+		}
+		r.Restore()
+		time.Sleep(time.Minute)
+		cancel()
+		<-ended
+		if len(s.rounds) < 59 {
+			t.Errorf("%d rounds afterwards", len(s.rounds))
+		}
+	})
+}
+
+// TestRefreshEnded: whoever gives up waiting for a round loses nothing for the
+// others: neither the rounds to come nor what this one has brought.
+func TestRefreshEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{results: []error{errAbsent, nil}, start: time.Now()}
+		r := NewRefresher[string](s, every(time.Minute))
+		ctx, cancel := context.WithCancel(t.Context())
+		s.during = cancel
+		if _, err := r.Refresh(ctx); !errors.Is(err, context.Canceled) || r.Status().Rounds != nil {
+			t.Errorf("%v, %+v", err, r.Status())
+		}
+		if next := time.Until(r.Next()); next != time.Minute {
+			t.Errorf("Next round in %v", next)
+		}
+		if c, err := r.Refresh(t.Context()); err != nil || !c.New {
+			t.Errorf("%+v, %v", c, err)
+		}
+		ctx, s.during = context.WithCancel(t.Context())
+		if c, err := r.Refresh(ctx); err != nil || !c.New || value(r) != "3" {
+			t.Errorf("Ended at its end: %+v, %v, value %s", c, err, value(r))
+		}
+	})
 }
 
 func TestRestore(t *testing.T) {

@@ -249,10 +249,13 @@ func period(value string) time.Duration {
 	return time.Duration(n) * d
 }
 
+// maxCount is more entries than any list has; a larger number is a mistake.
+const maxCount = 1e9
+
 // count reads a number of entries, which may have commas between thousands.
 func count(value string) int {
 	n, err := strconv.Atoi(strings.ReplaceAll(value, ",", ""))
-	if err != nil || n < 0 {
+	if err != nil || n < 0 || n > maxCount {
 		return 0
 	}
 	return n

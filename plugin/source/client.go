@@ -27,9 +27,9 @@ const maxHeader = 64 << 10
 // ClientConfig says how lists are fetched over HTTP. The zero value works.
 type ClientConfig struct {
 	// Hosts are the names and addresses that the configuration itself names and
-	// that may be, or lead to, a private address, on any port. No port, no
-	// brackets. A name that is not meant to be private should not be here: who
-	// answers for it could then lead to any machine of the network.
+	// that may be, or lead to, a private address: with a port on that port only,
+	// else, without brackets, on any. Who answers for a name that is here could
+	// lead to any machine of the network.
 	Hosts []string
 	// Bootstrap are the resolvers that look up the name of the server, or of the
 	// proxy, which looks up that of the server itself; see NewResolver.
@@ -77,6 +77,10 @@ func NewClient(c ClientConfig) *Client {
 		client.proxy = http.ProxyFromEnvironment
 	}
 	for _, h := range c.Hosts {
+		if host, port, err := net.SplitHostPort(h); err == nil {
+			client.hosts[net.JoinHostPort(canonicalHost(host), port)] = true
+			continue
+		}
 		client.hosts[canonicalHost(h)] = true
 	}
 	client.transport = newTransport(c, client.dial)

@@ -1,11 +1,13 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -67,9 +69,9 @@ func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
 
 // judge refuses a host that is a private address itself. It is asked before a
 // proxy is, which would connect to anything.
-func (c *Client) judge(host string) error {
-	host = canonicalHost(host)
-	if c.hosts[host] {
+func (c *Client) judge(u *url.URL) error {
+	host := canonicalHost(u.Hostname())
+	if c.named(host, cmp.Or(u.Port(), ports[u.Scheme])) {
 		return nil
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
@@ -82,6 +84,15 @@ func (c *Client) judge(host string) error {
 		return fmt.Errorf("%w: %.80q is an address in a form that cannot be judged", ErrPrivate, host)
 	}
 	return nil
+}
+
+// ports are the default ports of the schemes.
+var ports = map[string]string{"https": "443", "http": "80"}
+
+// named reports whether the configuration names a host: in general, or with this
+// port.
+func (c *Client) named(host, port string) bool {
+	return c.hosts[host] || c.hosts[net.JoinHostPort(host, port)]
 }
 
 // odd reports whether a host that is no plain address may be one all the same:
@@ -114,10 +125,13 @@ func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, erro
 		return nil, err
 	}
 	d := c.dialer
-	if proxyOf(ctx) == nil && !c.hosts[canonicalHost(host)] {
+	if proxyOf(ctx) == nil && !c.named(canonicalHost(host), port) {
 		d.ControlContext = publicOnly
 	}
-	conn, err := d.DialContext(ctx, network, net.JoinHostPort(c.absolute(host), port))
+	if c.bootstrap != "" {
+		host = absolute(host)
+	}
+	conn, err := d.DialContext(ctx, network, net.JoinHostPort(host, port))
 	if failed, ok := errors.AsType[*net.DNSError](err); ok && c.bootstrap != "" {
 		failed.Server = c.bootstrap // package net names the system's resolver, which was not asked
 	}
@@ -126,8 +140,8 @@ func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, erro
 
 // absolute ends a name that goes to the bootstrap resolvers with a dot: the
 // search domains of the system are none of their business.
-func (c *Client) absolute(host string) string {
-	if _, err := netip.ParseAddr(host); err == nil || c.bootstrap == "" || strings.HasSuffix(host, ".") {
+func absolute(host string) string {
+	if _, err := netip.ParseAddr(host); err == nil || strings.HasSuffix(host, ".") {
 		return host
 	}
 	return host + "."

@@ -2,6 +2,8 @@ package source
 
 import (
 	"net/netip"
+	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -35,10 +37,27 @@ func TestJudge(t *testing.T) {
 		"10.0.0.1": true, "10.0.0.1.": true, "fd00::1": true, "127.1": true, "10.0.0.2": false, "fd00::2": false, "10.2": false,
 		"1": false, "0": false, "0x": false, "0x7f000001": false, "017700000001": false, "1.2.3.4.5": false, "lists.0XA": false, ".": false,
 	} {
-		if err := c.judge(host); (err == nil) != want {
+		u := &url.URL{Scheme: "https", Host: host}
+		if strings.Contains(host, ":") {
+			u.Host = "[" + host + "]"
+		}
+		if err := c.judge(u); (err == nil) != want {
 			t.Errorf("judge(%q) = %v", host, err)
 		}
 	}
+	c = NewClient(ClientConfig{Hosts: []string{"10.0.0.1:8080", "[fd00::1]:443"}})
+	for text, want := range map[string]bool{
+		"http://10.0.0.1:8080/": true, "http://10.0.0.1/": false, "https://10.0.0.1:8081/": false, "https://[fd00::1]/": true, "http://[fd00::1]/": false,
+	} {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.judge(u); (err == nil) != want {
+			t.Errorf("judge(%s) = %v", text, err)
+		}
+	}
+	c = NewClient(ClientConfig{Hosts: []string{"Bücher.example"}})
 	for _, host := range []string{"bücher.example", "BÜCHER.example.", "xn--bcher-kva.example"} {
 		if !c.hosts[canonicalHost(host)] {
 			t.Errorf("%s is not named", host)

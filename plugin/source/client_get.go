@@ -81,7 +81,7 @@ func leads(status int) bool {
 
 // ask sends one request and returns the reply to it.
 func (f *fetch) ask(u *url.URL, header http.Header) (*http.Response, error) {
-	if err := f.client.judge(u.Hostname()); err != nil {
+	if err := f.client.judge(u); err != nil {
 		return nil, err
 	}
 	r := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: maps.Clone(header)}).WithContext(f.ctx)

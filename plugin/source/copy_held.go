@@ -21,7 +21,7 @@ const maxSmall = 64 << 10
 type Held struct {
 	Source  string    `json:"source"` // of which only what is Public is kept
 	List    string    `json:"list,omitempty"`
-	Sum     [32]byte  `json:"-"` // SHA-256 of the edition
+	Sum     [32]byte  `json:"-"` // SHA-256 by which the edition is known
 	Serial  uint32    `json:"serial,omitempty"`
 	Entries int       `json:"entries"`
 	Before  int       `json:"before"` // the entries of the edition in use

@@ -95,11 +95,19 @@ func (t Transfer) Addresses(ctx context.Context) ([]netip.Addr, error) {
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
-	addrs, err := resolver.LookupNetIP(ctx, "ip", host)
+	addrs, err := resolver.LookupNetIP(ctx, "ip", t.lookedUp(host))
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap()
 	}
 	return addrs, err
+}
+
+// lookedUp returns the form in which a host is looked up.
+func (t Transfer) lookedUp(host string) string {
+	if t.Resolver == nil || t.Resolver == net.DefaultResolver {
+		return host
+	}
+	return absolute(host)
 }
 
 // session is what one call of Open and the Body that it returns share.

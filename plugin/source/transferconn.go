@@ -36,7 +36,11 @@ func (s *session) dial() (*link, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.t.Timeouts.Dial)
 	defer cancel()
 	dialer := &net.Dialer{Resolver: s.t.Resolver}
-	conn, err := dialer.DialContext(ctx, "tcp", s.t.Primary)
+	host, port, err := net.SplitHostPort(s.t.Primary)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(s.t.lookedUp(host), port))
 	if err != nil {
 		return nil, err
 	}
