@@ -6,23 +6,18 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
-	"weak"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
-	clog "github.com/coredns/coredns/plugin/pkg/log"
 
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
 )
-
-var log = clog.NewWithPlugin(directive.Name)
 
 // Lists and prefix files are shared by all directives of the process: what
 // several of them name is loaded once, and a reload finds it loaded.
@@ -57,24 +52,6 @@ func (s *sources) release() {
 	}
 }
 
-// instance stands for the CoreDNS instance that a handler was set up for. The
-// handlers of one instance share it; only the instance holds on to it.
-type instance struct {
-	copies map[string]string // keys of feeds, by the path of the copy that they keep
-}
-
-// instanceKey is where an instance keeps its own.
-type instanceKey struct{}
-
-func instanceOf(c *caddy.Controller) *instance {
-	if i, ok := c.Get(instanceKey{}).(*instance); ok {
-		return i
-	}
-	i := &instance{copies: map[string]string{}}
-	c.Set(instanceKey{}, i)
-	return i
-}
-
 // follow has the handler start and stop with its server.
 //
 // A reload starts the new instance before it stops the old one, and if that
@@ -103,54 +80,6 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 	})
 	c.OnRestartFailed(func() error { onTrial.stopOthers(i); return nil })
 	c.OnShutdown(func() error { onTrial.acquit(); n.stop(); return nil })
-}
-
-// onTrial are the handlers of an instance that may yet be dropped.
-var onTrial trial
-
-// trial is a set of handlers by their instance.
-type trial struct {
-	mu  sync.Mutex
-	set map[*NoNudify]weak.Pointer[instance]
-}
-
-func (t *trial) add(i *instance, n *NoNudify) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.set == nil {
-		t.set = make(map[*NoNudify]weak.Pointer[instance])
-	}
-	t.set[n] = weak.Make(i)
-}
-
-// acquit lets them all stay.
-func (t *trial) acquit() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	clear(t.set)
-}
-
-// stopOthers stops those of all instances but one: the one that tells that
-// another has failed.
-func (t *trial) stopOthers(i *instance) {
-	t.mu.Lock()
-	var lost []*NoNudify
-	for n, other := range t.set {
-		if other != weak.Make(i) {
-			lost = append(lost, n)
-		}
-	}
-	t.mu.Unlock()
-	for _, n := range lost {
-		n.stop()
-	}
-}
-
-// forget takes one out that has stopped.
-func (t *trial) forget(n *NoNudify) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.set, n)
 }
 
 // start takes hold of all lists and builds the first policy of them. It runs
@@ -230,6 +159,9 @@ const (
 // begin gets the first value of a list: a copy of it is used at once.
 func (s *sources) begin(f directive.Feed, r *feed.Refresher[feed.List], patient bool) error {
 	before := r.Value()
+	if f.Open && before == nil {
+		log.Warningf("List %s: transferred without TSIG or TLS: anybody on the way may change it", f.List)
+	}
 	restored, err := r.Restore()
 	if err != nil {
 		log.Errorf("List %s: not using the copy on disk: %v", f.List, err)
@@ -313,67 +245,4 @@ func values[T any](shares []feed.Share[T]) []*T {
 		vs[i] = s.Value()
 	}
 	return vs
-}
-
-// reportList logs what a round has changed.
-func reportList(_ string, r *feed.Refresher[feed.List], c feed.Change) {
-	name, l := nameOf(r), r.Value()
-	switch {
-	case c.Err != nil && l == nil:
-		log.Errorf("List %s: none yet: %v", name, c.Err)
-	case c.Err != nil:
-		log.Errorf("List %s: keeping the last good edition: %v", name, c.Err)
-	case c.New:
-		report(name, l)
-	case c.Mended:
-		log.Infof("List %s: fresh again", name)
-	}
-	if c.Warning != nil {
-		log.Warningf("List %s: %v", name, c.Warning)
-	}
-}
-
-// nameOf returns what the configuration calls a list.
-func nameOf(r *feed.Refresher[feed.List]) string {
-	f, _ := r.Fetcher().(*feed.Feed)
-	return f.Name
-}
-
-// reportPrefixes logs what a round has changed.
-func reportPrefixes(key string, r *feed.Refresher[[]netip.Prefix], c feed.Change) {
-	switch {
-	case c.Err != nil:
-		log.Errorf("Keeping the last good prefixes: %v", c.Err)
-	case c.New:
-		log.Infof("Loaded %s: %d prefixes", key, len(*r.Value()))
-	case c.Mended:
-		log.Infof("%s: fresh again", key)
-	}
-}
-
-// maxLogged is the number of refused lines of a list that are logged.
-const maxLogged = 5
-
-// large is the number of rules from which on the memory that building a list
-// has taken is given back at once: ten times what stays would be missed on a
-// small router for minutes.
-const large = 100_000
-
-// report logs what a list that was just loaded holds.
-func report(name string, l *feed.List) {
-	log.Infof("List %s: %d rules, %d refused, format %v, serial %d%s", name, l.Stats.Rules, l.Stats.Refused, l.Format, l.Serial, signedBy(l))
-	for _, e := range l.Refused[:min(len(l.Refused), maxLogged)] {
-		log.Warningf("List %s: refused %v", name, e)
-	}
-	if l.Stats.Rules >= large {
-		debug.FreeOSMemory()
-	}
-}
-
-// signedBy names the key that a list is signed with.
-func signedBy(l *feed.List) string {
-	if l.Signature == nil {
-		return ""
-	}
-	return fmt.Sprintf(", signed with key %016X", l.Signature.KeyID)
 }

@@ -44,6 +44,7 @@ type Feed struct {
 	List   string // the name of the list, or policy.AllowList or policy.BlockList
 	Zone   string // of a zone transfer, canonical
 	Remote bool   // it comes over the network: it may take its time
+	Open   bool   // and anybody on the way may change it
 	Config feed.Config
 }
 
@@ -268,6 +269,7 @@ func (c *Config) zoneMirror(u *url.URL, f *Feed) (feed.Mirror, error) {
 		t.Previous = f.Config.Copy.Previous
 	}
 	f.Zone = zone
+	f.Open = f.Open || t.Key == nil && t.TLS == nil
 	return feed.Mirror{Name: redact(u), Opener: t, Space: "zone " + zone, Addresses: t.Addresses}, nil
 }
 

@@ -74,6 +74,7 @@ type Feed struct {
 	right     time.Time               // when a mirror last said that it is the newest
 	kept      [32]byte                // SHA-256 of the bytes on disk
 	unsaved   error                   // why it could not be kept
+	locked    bool                    // nobody else keeps it
 	unheld    error                   // why what is held back could not be noted
 	note      source.Held             // what is held back
 	tried     time.Time               // when it was last fetched again only to be kept

@@ -27,8 +27,8 @@ const maxHeader = 64 << 10
 // ClientConfig says how lists are fetched over HTTP. The zero value works.
 type ClientConfig struct {
 	// Hosts are the names and addresses that the configuration itself names and
-	// that may be, or lead to, a private address: with a port on that port only,
-	// else, without brackets, on any. Who answers for a name that is here could
+	// that may be, or lead to, a private address: with a port on that port only
+	// unless it is over TLS, else, without brackets, on any. Who answers for a name that is here could
 	// lead to any machine of the network.
 	Hosts []string
 	// Bootstrap are the resolvers that look up the name of the server, or of the
@@ -79,6 +79,7 @@ func NewClient(c ClientConfig) *Client {
 	for _, h := range c.Hosts {
 		if host, port, err := net.SplitHostPort(h); err == nil {
 			client.hosts[net.JoinHostPort(canonicalHost(host), port)] = true
+			client.hosts[net.JoinHostPort(canonicalHost(host), anyPort)] = true
 			continue
 		}
 		client.hosts[canonicalHost(h)] = true
@@ -89,7 +90,7 @@ func NewClient(c ClientConfig) *Client {
 
 func newTransport(c ClientConfig, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
-		Proxy:                  func(r *http.Request) (*url.URL, error) { return proxyOf(r.Context()), nil },
+		Proxy:                  func(r *http.Request) (*url.URL, error) { return wayOf(r.Context()).proxy, nil },
 		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    cmp.Or(c.TLSTimeout, DefaultTLSTimeout),
@@ -101,18 +102,21 @@ func newTransport(c ClientConfig, dial func(ctx context.Context, network, addr s
 	}
 }
 
-// proxyKey is the key of a request's context for the proxy that it goes
-// through.
-type proxyKey struct{}
-
-// withProxy chooses the proxy of a request before the transport sees it, so
-// that dial, which has the context of the request, knows the proxy's connection
-// from those to servers.
-func withProxy(r *http.Request, proxy *url.URL) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), proxyKey{}, proxy))
+// way is how a request gets to its server. It is chosen before the transport
+// sees the request, and goes along in its context: so dial knows the proxy's
+// connection from those to servers, and what the configuration names.
+type way struct {
+	proxy *url.URL // nil: none
+	named bool     // the server may be at a private address
 }
 
-func proxyOf(ctx context.Context) *url.URL {
-	proxy, _ := ctx.Value(proxyKey{}).(*url.URL)
-	return proxy
+type wayKey struct{}
+
+func (w way) of(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), wayKey{}, w))
+}
+
+func wayOf(ctx context.Context) way {
+	w, _ := ctx.Value(wayKey{}).(way)
+	return w
 }

@@ -70,10 +70,10 @@ func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
 // judge refuses a host that is a private address itself. It is asked before a
 // proxy is, which would connect to anything.
 func (c *Client) judge(u *url.URL) error {
-	host := canonicalHost(u.Hostname())
-	if c.named(host, cmp.Or(u.Port(), ports[u.Scheme])) {
+	if c.named(u) {
 		return nil
 	}
+	host := canonicalHost(u.Hostname())
 	if a, err := netip.ParseAddr(host); err == nil {
 		if !isPublic(a) {
 			return fmt.Errorf("%w: %s", ErrPrivate, a)
@@ -89,11 +89,16 @@ func (c *Client) judge(u *url.URL) error {
 // ports are the default ports of the schemes.
 var ports = map[string]string{"https": "443", "http": "80"}
 
-// named reports whether the configuration names a host: in general, or with this
-// port.
-func (c *Client) named(host, port string) bool {
-	return c.hosts[host] || c.hosts[net.JoinHostPort(host, port)]
+// named reports whether the configuration names the host of a URL, and with its
+// port, if it names one. Over TLS the host proves who it is, on whatever port.
+func (c *Client) named(u *url.URL) bool {
+	host := canonicalHost(u.Hostname())
+	return c.hosts[host] || u.Scheme == "https" && c.hosts[net.JoinHostPort(host, anyPort)] ||
+		c.hosts[net.JoinHostPort(host, cmp.Or(u.Port(), ports[u.Scheme]))]
 }
+
+// anyPort stands for the port of a host that is named with one.
+const anyPort = "*"
 
 // odd reports whether a host that is no plain address may be one all the same:
 // some systems read 127.1, 017700000001 and 0x7f.0.0.1 as addresses. No name
@@ -125,7 +130,7 @@ func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, erro
 		return nil, err
 	}
 	d := c.dialer
-	if proxyOf(ctx) == nil && !c.named(canonicalHost(host), port) {
+	if way := wayOf(ctx); way.proxy == nil && !way.named {
 		d.ControlContext = publicOnly
 	}
 	if c.bootstrap != "" {

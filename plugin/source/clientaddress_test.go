@@ -47,7 +47,7 @@ func TestJudge(t *testing.T) {
 	}
 	c = NewClient(ClientConfig{Hosts: []string{"10.0.0.1:8080", "[fd00::1]:443"}})
 	for text, want := range map[string]bool{
-		"http://10.0.0.1:8080/": true, "http://10.0.0.1/": false, "https://10.0.0.1:8081/": false, "https://[fd00::1]/": true, "http://[fd00::1]/": false,
+		"http://10.0.0.1:8080/": true, "http://10.0.0.1/": false, "https://10.0.0.1:8081/": true, "http://10.0.0.1:8081/": false, "https://[fd00::1]/": true, "http://[fd00::1]/": false,
 	} {
 		u, err := url.Parse(text)
 		if err != nil {

@@ -93,7 +93,7 @@ func (f *fetch) ask(u *url.URL, header http.Header) (*http.Response, error) {
 	if err != nil {
 		return nil, errors.New("the address of the proxy cannot be read") // it may hold a password
 	}
-	return f.client.transport.RoundTrip(withProxy(r, proxy))
+	return f.client.transport.RoundTrip(way{proxy, f.client.named(u)}.of(r))
 }
 
 // next returns where a URL leads, if that may be followed. The user name and
