@@ -18,7 +18,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
 FUZZTIME ?= 60s
 
-.PHONY: run test check lint build bench fuzz race small cross stock clean setup
+.PHONY: run test check lint build bench fuzz race swaps small cross stock clean setup
 
 run: build
 	@PORT=$(PORT) sh deploy/run.sh bin/coredns
@@ -30,6 +30,9 @@ test: setup build race
 
 race: # the race detector needs a C compiler, which setup sees to
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
+
+swaps: # a hundred editions of a large list under load, for which the race detector is too slow
+	$(GO) test -count=1 -run TestSwaps ./cmd/coredns
 
 check: lint
 	$(GO) test ./...
