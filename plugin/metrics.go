@@ -207,7 +207,7 @@ func (s listState) after(r *feed.Refresher[feed.List]) listState {
 		s.unsaved = 1
 	}
 	s.attempt, s.next = earlier(s.attempt, status.Attempt), earlier(s.next, r.Next())
-	s.success = earlier(s.success, status.Success)
+	s.success, s.expires = earlier(s.success, status.Success), earlier(s.expires, status.Expires)
 	for result, n := range status.Rounds {
 		s.rounds[result] += n
 	}
@@ -233,7 +233,6 @@ func (s listState) holding(l *feed.List, now time.Time) listState {
 	s.serial = max(s.serial, l.Serial)
 	s.age = max(s.age, now.Sub(l.Issued()))
 	s.took = max(s.took, l.Took)
-	s.expires = earlier(s.expires, l.Header.Expires)
 	if l.Signature == nil {
 		s.signed = 0
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,15 +16,17 @@ import (
 
 var approve = verb{
 	name:  "approve",
-	args:  "[-state DIR] [-conf COREFILE] [-json] [LIST|SOURCE]",
+	args:  "[-state DIR] [-conf COREFILE] [-json] [LIST|SOURCE ENTRIES]",
 	short: "show which editions are held back because they have shrunk, and have one taken",
 	long: `approve shows the editions that a server has not taken because they have lost too
 many entries. They are in the state directory given, or in those of a Corefile.
-Look at them before you approve: 'nonudify diff' compares the list in use with the
-new one.
+Look at them before you approve: 'nonudify fetch -o new.txt' with the key and the
+URL of the list gets the new one, and 'nonudify diff' compares it with what you have.
 
-With the name or the source of a list, its edition is approved, this one and only
-once. A server that is running takes it within seconds.
+With the name or the source of a list, and the number of entries to which it may
+fall, its edition is approved, this one and only once. A server that is running
+takes it within seconds. Without a state directory that the server can write, nothing
+can be approved: configure another shrink, or off.
 
 Exit code 1 says that something is held back.
 `,
@@ -34,6 +37,7 @@ Exit code 1 says that something is held back.
 type approveFlags struct {
 	state, conf string
 	json        bool
+	kept        int // copies there may be
 }
 
 func runApprove(e *env, fs *flag.FlagSet, args []string) (int, error) {
@@ -47,19 +51,20 @@ func runApprove(e *env, fs *flag.FlagSet, args []string) (int, error) {
 		return wrong, err
 	case (c.state == "") == (c.conf == ""):
 		return wrong, usagef("either -state or -conf says where to look")
-	case len(lists) > 1:
-		return wrong, usagef("%d lists given: one edition is approved at a time", len(lists))
+	case len(lists) != 0 && len(lists) != 2:
+		return wrong, usagef("to approve an edition takes its list and the number of its entries")
 	}
 	copies, err := c.copies(e)
 	if err != nil {
 		return wrong, err
 	}
+	c.kept = len(copies)
 	editions, err := heldIn(copies)
 	if err != nil {
 		return wrong, err
 	}
-	if len(lists) == 1 {
-		if editions, err = approveOne(editions, lists[0]); err != nil {
+	if len(lists) == 2 {
+		if editions, err = approveOne(editions, lists[0], lists[1]); err != nil {
 			return wrong, err
 		}
 		return fine, c.show(e, editions)
@@ -132,8 +137,9 @@ func heldIn(copies []*source.Copy) ([]*held, error) {
 	return editions, nil
 }
 
-// approveOne approves the edition of a list.
-func approveOne(editions []*held, name string) ([]*held, error) {
+// approveOne approves the edition of a list, if it has as many entries as it is
+// thought to have: another may have come since somebody looked.
+func approveOne(editions []*held, name, entries string) ([]*held, error) {
 	var found []*held
 	for _, h := range editions {
 		if h.List == name || h.Source == source.Redact(name) {
@@ -149,6 +155,9 @@ func approveOne(editions []*held, name string) ([]*held, error) {
 		return nil, fmt.Errorf("several lists are called %q: say which, %s", name, join(found, func(h *held) string { return h.Source }))
 	}
 	h := found[0]
+	if strconv.Itoa(h.Entries) != entries {
+		return nil, fmt.Errorf("the edition of %s that is held back has %d entries, not %q: look at it first", h.List, h.Entries, entries)
+	}
 	if err := asOwner(h.copy.Dir, func() error { return h.copy.Approve(h.sum) }); err != nil {
 		return nil, err
 	}
@@ -174,6 +183,9 @@ func (c approveFlags) show(e *env, editions []*held) error {
 	}
 	if len(editions) == 0 {
 		fmt.Fprintln(e.stdout, "nothing is held back")
+	}
+	if c.kept == 0 && c.conf != "" {
+		fmt.Fprintf(e.stderr, "nonudify: %s keeps no copy of any list: nothing could be noted as held back, or be approved\n", c.conf)
 	}
 	return nil
 }

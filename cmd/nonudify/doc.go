@@ -6,7 +6,7 @@
 //	nonudify lint [-format FORMAT] [-max N] [-json] FILE...
 //	nonudify diff [-shrink PERCENT] [-json] OLD NEW
 //	nonudify fetch [-conf COREFILE] [-key PUBKEY|FILE]... [-signature URL|FILE] [-id LIST-ID] [-format FORMAT] [-max BYTES] [-shrink PERCENT] [-bootstrap ADDRESS]... [-tsig FILE] [-o FILE] [-json] URL...
-//	nonudify approve [-state DIR] [-conf COREFILE] [-json] [LIST|SOURCE]
+//	nonudify approve [-state DIR] [-conf COREFILE] [-json] [LIST|SOURCE ENTRIES]
 //	nonudify keygen [-o NAME] [-passfile FILE] [-nopass] [-force]
 //	nonudify sign [-key FILE] [-passfile FILE] [-comment TEXT] [-o SIG] [-force] FILE...
 //	nonudify verify [-key PUBKEY|FILE]... [-signature SIG] [-json] FILE
@@ -228,7 +228,7 @@
 //	    entries     100 -> 60, 40 % fewer
 //	    serial      2026112201
 //	    since       2026-11-22T04:00:00Z
-//	$ nonudify approve -state /var/lib/nonudify nudify
+//	$ nonudify approve -state /var/lib/nonudify nudify 60
 //
 // The exit code is 1 when something is held back and no list is named. With -json it
 // writes one array with an object for each edition:

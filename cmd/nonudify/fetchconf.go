@@ -167,7 +167,7 @@ func (k *kept) outcome() string {
 		what += ": " + k.Error
 	}
 	if k.Cause == "shrunk" {
-		what += "; 'nonudify approve' takes it once"
+		what += "; see 'nonudify approve'"
 	}
 	if k.Rules > 0 {
 		what += fmt.Sprintf(", %d rules", k.Rules)

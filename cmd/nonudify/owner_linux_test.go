@@ -63,7 +63,7 @@ func TestOtherUser(t *testing.T) {
 	as(nobody, fine, "a: unchanged, 4 rules", "fetch", "-conf", conf)
 	s.publish(t, goodHeader+"a.example\nb.example\n")
 	as(nobody, finding, "a: refused, shrunk", "fetch", "-conf", conf)
-	as(0, fine, "a: approved", "approve", "-state", dir+"/state", "a")
+	as(0, fine, "a: approved", "approve", "-state", dir+"/state", "a", "2")
 	owned(t, dir+"/state", 4)
 	as(nobody, fine, "a: new, 2 rules", "fetch", "-conf", conf)
 	owned(t, dir+"/state", 2)
@@ -77,7 +77,7 @@ func TestOtherUser(t *testing.T) {
 	}
 	s.publish(t, goodHeader+"a.example\n")
 	as(nobody, finding, "a: refused, shrunk", "fetch", "-conf", conf)
-	as(0, fine, "a: approved", "approve", "-conf", conf, "a")
+	as(0, fine, "a: approved", "approve", "-conf", conf, "a", "1")
 	as(nobody, fine, "a: new, 1 rules", "fetch", "-conf", conf)
 }
 

@@ -80,17 +80,22 @@ func (f *Feed) known(l *List, sum [sha256.Size]byte) [sha256.Size]byte {
 // wants it to be used.
 func (f *Feed) expired(now time.Time) bool { return f.expiry(now) != nil }
 
-// expiry returns since when it is. A zone expires when its primary has not been
-// heard for that long.
-func (f *Feed) expiry(now time.Time) error {
+// Expires returns when the last good edition is to be used no more, zero if it
+// does not say. A zone expires when its primary has not been heard for a while.
+func (f *Feed) Expires() time.Time {
 	l := f.current
-	if l == nil {
-		return nil
+	switch {
+	case l == nil:
+		return time.Time{}
+	case l.Header.Expires.IsZero() && l.Timers.Expire > 0 && !f.right.IsZero():
+		return f.right.Add(l.Timers.Expire)
 	}
-	at := l.Header.Expires
-	if at.IsZero() && l.Timers.Expire > 0 && !f.right.IsZero() {
-		at = f.right.Add(l.Timers.Expire)
-	}
+	return l.Header.Expires
+}
+
+// expiry returns since when it has expired.
+func (f *Feed) expiry(now time.Time) error {
+	at := f.Expires()
 	if at.IsZero() || now.Before(at) {
 		return nil
 	}

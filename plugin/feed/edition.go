@@ -24,7 +24,7 @@ func (f *Feed) edition(ctx context.Context, m Mirror, body source.Body, s *stage
 		}
 		return nil, source.ErrNotModified
 	}
-	l, err := f.load(ctx, s.again(), body.Modified)
+	l, err := f.load(ctx, m.Name, s.again(), body.Modified)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (f *Feed) edition(ctx context.Context, m Mirror, body source.Body, s *stage
 		if errors.Is(err, ErrShrunk) {
 			f.hold(l, f.known(l, s.sum), err)
 		}
-		return nil, refusal{fmt.Errorf("%s: %w", f.Load.File, err)}
+		return nil, refusal{fmt.Errorf("%s: %w", m.Name, err)}
 	}
 	f.take(l, s.sum, signature)
 	f.save(s, f.meta(m, body, l, signature))
@@ -61,15 +61,17 @@ func (f *Feed) verify(ctx context.Context, m Mirror, s *staged) ([]byte, *Signat
 // the memory that it needs afterwards.
 var building = make(chan struct{}, 1)
 
-// load builds the list.
-func (f *Feed) load(ctx context.Context, r io.Reader, modified time.Time) (*List, error) {
+// load builds the list of what comes from a mirror, or from its copy.
+func (f *Feed) load(ctx context.Context, from string, r io.Reader, modified time.Time) (*List, error) {
 	select {
 	case building <- struct{}{}:
 		defer func() { <-building }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	l, err := Load(untilDone{ctx, r}, modified, f.Load)
+	c := f.Load
+	c.File = from
+	l, err := Load(untilDone{ctx, r}, modified, c)
 	switch {
 	case errors.Is(err, ErrRead):
 		return nil, err

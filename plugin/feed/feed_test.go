@@ -616,3 +616,42 @@ func TestScheduleWait(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// TestFeedExpires: a zone expires when its primary has not been heard for as
+// long as its SOA record says, another list when its header says so.
+func TestFeedExpires(t *testing.T) {
+	s := &site{text: lines(9), timers: source.Timers{Expire: time.Hour}}
+	f := NewFeed(config(s))
+	if !f.Expires().IsZero() {
+		t.Error("Nothing is there to expire")
+	}
+	round(t, f, nil)
+	if left := time.Until(f.Expires()); left < 59*time.Minute || left > time.Hour {
+		t.Errorf("The zone expires in %v", left)
+	}
+	r := NewRefresher[List](f, f.Plan)
+	s.text = edition("a", 1, 9, "Expires: 2026-12-06")
+	if _, err := r.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Status().Expires.Format(time.DateOnly); got != "2026-12-06" {
+		t.Errorf("The list expires on %s", got)
+	}
+}
+
+// TestFeedHeldAnew: every edition that is held back is news, not only the
+// first.
+func TestFeedHeldAnew(t *testing.T) {
+	s := &site{text: lines(100)}
+	f := NewFeed(config(s))
+	r := NewRefresher[List](f, f.Plan)
+	for i, tt := range []struct {
+		entries int
+		news    bool
+	}{{100, false}, {50, true}, {50, false}, {10, true}, {10, false}} {
+		s.text = lines(tt.entries)
+		if c, _ := r.Refresh(t.Context()); (c.Err != nil) != tt.news {
+			t.Errorf("Round %d: %v", i, c.Err)
+		}
+	}
+}

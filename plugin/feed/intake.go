@@ -23,20 +23,21 @@ type intake struct {
 }
 
 // take takes over the entry at hand. It returns the rule as the list is used,
-// and why it must not be.
-func (in *intake) take(s *list.Scanner) (rule.Rule, error) {
+// and why it must not be. What is only known because somebody asks for it is not
+// refused: the set sees to it that it blocks nothing.
+func (in *intake) take(s *list.Scanner) (r rule.Rule, refused bool, err error) {
 	if s.Format() == list.Hashes {
 		return in.takeHash(s)
 	}
-	r, err := in.use(s.Rule())
+	r, err = in.use(s.Rule())
 	if err == nil {
 		in.plain.Add(r)
 	}
-	return r, err
+	return r, err != nil, err
 }
 
 // takeHash judges the names that are known. Of the others the set takes care.
-func (in *intake) takeHash(s *list.Scanner) (r rule.Rule, err error) {
+func (in *intake) takeHash(s *list.Scanner) (r rule.Rule, refused bool, err error) {
 	if in.blind == nil {
 		in.open(s.Header().Salt)
 	}
@@ -49,10 +50,10 @@ func (in *intake) takeHash(s *list.Scanner) (r rule.Rule, err error) {
 	if r.Name != "" {
 		r, err = in.use(r)
 	}
-	if err == nil {
+	if refused = err != nil && in.refused[h] != ""; !refused {
 		in.blind.Add(h)
 	}
-	return r, err
+	return r, refused, err
 }
 
 // open begins a blinded list.

@@ -112,7 +112,7 @@ func (f *Feed) restore(saved *source.Saved) (*List, error) {
 		}
 		signer = &s
 	}
-	l, err := f.load(context.Background(), saved.Reader(), saved.Modified)
+	l, err := f.load(context.Background(), f.Load.File, saved.Reader(), saved.Modified)
 	if err != nil {
 		return nil, err
 	}

@@ -115,11 +115,11 @@ func (l *List) read(r io.Reader, c LoadConfig) error {
 	guarded := 0
 	comment := s.Comment
 	for s.Scan() {
-		used, err := in.take(s)
+		used, refused, err := in.take(s)
 		if c.Seen != nil {
 			c.Seen(used, s.Line(), comment, err)
 		}
-		if err != nil {
+		if refused {
 			guarded++
 			l.refuse(&rule.LineError{File: c.File, Line: s.Line(), Err: fmt.Errorf("%s: %w", used.Name, err)}, c)
 		}

@@ -23,6 +23,7 @@ import (
 //	Restore() (*T, time.Time, error)  // a value from before the program started, and its age
 //	Prompt() bool                     // a round is worth while before it is due
 //	Warning() error                   // what is wrong although the value is fine
+//	Expires() time.Time               // when the value is to be used no more
 //	Close() error                     // called when there will be no more rounds
 type Fetcher[T any] interface {
 	// Fetch returns a new value, which is immutable from then on, or
@@ -38,6 +39,8 @@ type prompter interface{ Prompt() bool }
 
 type warner interface{ Warning() error }
 
+type expirer interface{ Expires() time.Time }
+
 type closer interface{ Close() error }
 
 // Status is what the rounds of a Refresher have come to. It is immutable.
@@ -46,6 +49,7 @@ type Status struct {
 	Warning error     // what is wrong although the value is fine
 	Attempt time.Time // begin of the last round
 	Success time.Time // end of the last round that was fine, or of the one that a restored value is from
+	Expires time.Time // when the value is to be used no more; zero if it does not say
 	// Rounds counts the rounds by their result: ResultNew, ResultUnchanged or a cause.
 	Rounds map[Result]uint64
 
@@ -126,7 +130,7 @@ func (r *Refresher[T]) Restore() (ok bool, err error) {
 	value, fetched, err := kept.Restore()
 	s := r.Status()
 	if value != nil {
-		s.Success = fetched
+		s.Success, s.Expires = fetched, r.expires()
 	}
 	r.publish(value, s) // the first round warns: by then an older server has given the copy free
 	return value != nil, err
@@ -152,7 +156,7 @@ func (r *Refresher[T]) Refresh(ctx context.Context) (Change, error) {
 		return Change{}, ctx.Err()
 	}
 	s.note(err)
-	s.Warning = r.warning()
+	s.Warning, s.Expires = r.warning(), r.expires()
 	held := value
 	if held == nil {
 		held = r.Value()
@@ -189,9 +193,12 @@ func (s *Status) note(err error) {
 }
 
 // turned returns an error that has another cause than the one before, or one
-// more. Words alone make no difference: they may hold a port, which is another
-// every time.
+// more, or that is about another edition. Words alone make no difference
+// otherwise: they may hold a port, which is another every time.
 func turned(before, now error) error {
+	if r, ok := errors.AsType[refusal](now); ok && before != nil && r.Error() != lastRefusal(before) {
+		return now
+	}
 	known := results(before)
 	for _, r := range results(now) {
 		if !slices.Contains(known, r) {
@@ -199,6 +206,14 @@ func turned(before, now error) error {
 		}
 	}
 	return nil
+}
+
+// lastRefusal returns the words of a verdict on an edition, "" if it is none.
+func lastRefusal(err error) string {
+	if r, ok := errors.AsType[refusal](err); ok {
+		return r.Error()
+	}
+	return ""
 }
 
 // publish makes a value, unless it is nil, and a status visible.
@@ -217,6 +232,13 @@ func (r *Refresher[T]) warning() error {
 		return w.Warning()
 	}
 	return nil
+}
+
+func (r *Refresher[T]) expires() (at time.Time) {
+	if e, ok := r.fetcher.(expirer); ok {
+		at = e.Expires()
+	}
+	return at
 }
 
 // Wake makes the next round of Run due after a while, and no later.
