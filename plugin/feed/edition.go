@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"github.com/nonudify/nonudify/plugin/source"
@@ -61,6 +62,19 @@ func (f *Feed) verify(ctx context.Context, m Mirror, s *staged) ([]byte, *Signat
 // the memory that it needs afterwards.
 var building = make(chan struct{}, 1)
 
+// buildGC is the GOGC of the process while a list is built: what the garbage
+// collector leaves lying may not be many times the list on a small router.
+const buildGC = 25
+
+// thrifty has garbage collected early until the returned function is called.
+func thrifty() (done func()) {
+	before := debug.SetGCPercent(buildGC)
+	if 0 <= before && before < buildGC {
+		debug.SetGCPercent(before)
+	}
+	return func() { debug.SetGCPercent(before) }
+}
+
 // load builds the list of what comes from a mirror, or from its copy.
 func (f *Feed) load(ctx context.Context, from string, r io.Reader, modified time.Time) (*List, error) {
 	select {
@@ -69,6 +83,7 @@ func (f *Feed) load(ctx context.Context, from string, r io.Reader, modified time
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	defer thrifty()()
 	c := f.Load
 	c.File = from
 	l, err := Load(untilDone{ctx, r}, modified, c)
