@@ -12,12 +12,13 @@ import (
 
 	"aead.dev/minisign"
 
+	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
 )
 
 // signatureSuffix is added to the name of a list for that of its signature.
-const signatureSuffix = ".minisig"
+const signatureSuffix = directive.SignatureSuffix
 
 var verify = verb{
 	name:  "verify",

@@ -3,6 +3,7 @@ package directive
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -128,15 +129,16 @@ func (c *Config) copyOf(l List) *source.Copy {
 	return &source.Copy{Dir: c.State, Source: identity(l.Sources[0]), MaxBytes: l.MaxBytes}
 }
 
-// key is what tells the feeds of two lists apart. The list's name and reason do
-// not: they are of the policy.
+// key is what tells the feeds of two lists apart: a hash, because there are
+// secrets in it. The list's name and reason do not: they are of the policy.
 func (c *Config) key(l List) string {
 	keys := make([]string, len(l.Keys))
 	for i, k := range l.Keys {
 		keys[i] = k.String()
 	}
-	return fmt.Sprintf("%q %v %v %q %q %v %v %v %q %v %q", l.Sources, l.Format, keys, l.Signature, l.ID,
+	all := fmt.Sprintf("%q %v %v %q %q %v %v %v %q %v %q", l.Sources, l.Format, keys, l.Signature, l.ID,
 		l.Refresh, l.Shrink, l.MaxBytes, c.State, c.Bootstrap, c.secretsOf(l))
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(all)))
 }
 
 // identity is what names the copy of a list: with another password it is the
@@ -166,7 +168,7 @@ func (c *Config) secretsOf(l List) []string {
 // elsewhere.
 func fileMirror(path, signature string) feed.Mirror {
 	if signature == "" {
-		signature = path + signatureSuffix
+		signature = path + SignatureSuffix
 	}
 	return feed.Mirror{
 		Name: path, Opener: source.File{Path: path, Settle: settle},
@@ -174,8 +176,8 @@ func fileMirror(path, signature string) feed.Mirror {
 	}
 }
 
-// signatureSuffix is what minisign puts behind the name of the signed file.
-const signatureSuffix = ".minisig"
+// SignatureSuffix is what minisign puts behind the name of the signed file.
+const SignatureSuffix = ".minisig"
 
 // readSignature reads a file with a signature.
 func readSignature(ctx context.Context, path string) ([]byte, error) {
@@ -224,9 +226,9 @@ func httpMirror(u *url.URL, l List, client *source.Client) feed.Mirror {
 	signature := l.Signature
 	if signature == "" {
 		beside := *u
-		beside.Path += signatureSuffix
+		beside.Path += SignatureSuffix
 		if beside.RawPath != "" {
-			beside.RawPath += signatureSuffix
+			beside.RawPath += SignatureSuffix
 		}
 		signature = beside.String()
 	}

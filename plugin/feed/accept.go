@@ -23,7 +23,7 @@ var (
 )
 
 // accept returns why an edition must not take the place of the one before.
-func (f *Feed) accept(l *List, sum [sha256.Size]byte) error {
+func (f *Feed) accept(l *List) error {
 	if err := f.identify(l); err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (f *Feed) accept(l *List, sum [sha256.Size]byte) error {
 		return nil
 	}
 	before, now := int64(f.current.Stats.Rules), int64(l.Stats.Rules)
-	if 100*(before-now) <= int64(max(f.Shrink, 0))*before || f.Copy != nil && f.Copy.Approved(f.known(l, sum)) {
+	if 100*(before-now) <= int64(max(f.Shrink, 0))*before {
 		return nil
 	}
 	return fmt.Errorf("%w: from %d to %d entries, by more than %d percent", ErrShrunk, before, now, max(f.Shrink, 0))
@@ -62,10 +62,10 @@ func (f *Feed) identify(l *List) error {
 	return nil
 }
 
-// known returns by what an edition is approved: its rules. A zone may come with
+// fingerprint returns by what an edition is approved: its rules. A zone may come with
 // the same ones in another order, by another kind of transfer. Those of a blinded
 // list are not to be had, its bytes have to do.
-func (f *Feed) known(l *List, sum [sha256.Size]byte) [sha256.Size]byte {
+func (l *List) fingerprint(sum [sha256.Size]byte) [sha256.Size]byte {
 	if l.Set.Blinded() {
 		return sum
 	}

@@ -30,10 +30,11 @@ func (f *Feed) edition(ctx context.Context, m Mirror, body source.Body, s *stage
 		return nil, err
 	}
 	l.Signature, l.Timers = signer, body.Timers
-	if err := f.accept(l, s.sum); err != nil {
-		if errors.Is(err, ErrShrunk) {
-			f.hold(l, f.known(l, s.sum), err)
-		}
+	err = f.accept(l)
+	if errors.Is(err, ErrShrunk) && f.Copy != nil {
+		err = f.hold(l, l.fingerprint(s.sum), err)
+	}
+	if err != nil {
 		return nil, refusal{fmt.Errorf("%s: %w", m.Name, err)}
 	}
 	f.take(l, s.sum, signature)

@@ -127,10 +127,11 @@ func (f *Feed) restore(saved *source.Saved) (*List, error) {
 	return l, nil
 }
 
-// hold notes an edition that waits to be approved.
-func (f *Feed) hold(l *List, sum [sha256.Size]byte, why error) {
-	if f.Copy == nil {
-		return
+// hold notes an edition that waits to be approved, and returns why it has to;
+// nil if it is approved.
+func (f *Feed) hold(l *List, sum [sha256.Size]byte, why error) error {
+	if f.Copy.Approved(sum) {
+		return nil
 	}
 	f.held.Store(&sum)
 	f.note = source.Held{
@@ -138,6 +139,7 @@ func (f *Feed) hold(l *List, sum [sha256.Size]byte, why error) {
 		Entries: l.Stats.Rules, Before: f.current.Stats.Rules, Reason: why.Error(), Seen: time.Now(),
 	}
 	f.writeNote()
+	return why
 }
 
 // writeNote writes what is held back where the tool finds it.
