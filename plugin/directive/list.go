@@ -214,7 +214,7 @@ func parseShrink(s string) (int, error) {
 	return n, nil
 }
 
-// maxListBytes bounds what max may say: a set can index 4 GiB of names.
+// maxListBytes bounds what max may say: a set can index 2 GiB of names.
 const maxListBytes = 16 << 30
 
 // parseBytes reads a number of bytes, in units of 1024 if it ends in K, M or G.

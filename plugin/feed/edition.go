@@ -59,13 +59,15 @@ func (f *Feed) verify(ctx context.Context, m Mirror, s *staged) ([]byte, *Signat
 	return text, &signer, nil
 }
 
-// building has room for one list at a time: to build one takes several times
-// the memory that it needs afterwards.
+// building has room for one list at a time: to build one takes the memory that
+// it needs afterwards beside that of the one before.
 var building = make(chan struct{}, 1)
 
 // buildGC is the GOGC of the process while a list is built: what the garbage
-// collector leaves lying may not be many times the list on a small router.
-const buildGC = 25
+// collector leaves lying may not be a large part of the list on a small router.
+// There is little garbage in a build, so this costs no time that could be
+// measured.
+const buildGC = 10
 
 // thrifty has garbage collected early until the returned function is called.
 func thrifty() (done func()) {

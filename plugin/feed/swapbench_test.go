@@ -2,6 +2,7 @@ package feed
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,21 +21,27 @@ import (
 // swapNames is the number of names in the lists of the benchmarks.
 const swapNames = 1_000_000
 
-// BenchmarkSwap replaces a list of a million names that serves by another one,
-// as a Refresher does, and reports how large the heap gets.
+// BenchmarkSwap replaces a list that serves by another one of its size, as a
+// Refresher does, and reports how large the heap gets.
 func BenchmarkSwap(b *testing.B) {
+	for _, n := range []uint32{swapNames, 5 * swapNames} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) { benchmarkSwap(b, n) })
+	}
+}
+
+func benchmarkSwap(b *testing.B, names uint32) {
 	path := filepath.Join(b.TempDir(), "list.txt")
 	r := NewRefresher(NewFeed(Config{
 		Mirrors: []Mirror{{Name: path, Opener: source.File{Path: path}}}, Load: LoadConfig{File: path, Check: publicSuffixes(b)}, Own: true,
 	}), func(*List) Schedule { return Schedule{} })
-	publishNames(b, path, 0)
+	publishNames(b, path, 0, names)
 	renew(b, r)
 	var top heap
 	n := uint32(0)
 	for b.Loop() {
 		b.StopTimer()
 		n++
-		publishNames(b, path, n)
+		publishNames(b, path, n, names)
 		debug.FreeOSMemory()
 		base := lookAtHeap()
 		b.StartTimer()
@@ -96,9 +103,9 @@ func appendName(text []byte, i uint32) []byte {
 	return append(text, ".example"...)
 }
 
-// publishNames puts the nth edition of a list in the place of the one before; no
-// name is in both.
-func publishNames(b *testing.B, path string, n uint32) {
+// publishNames puts the nth edition of a list of so many names in the place of
+// the one before; no name is in both.
+func publishNames(b *testing.B, path string, n, names uint32) {
 	f, err := os.Create(path + ".new")
 	if err != nil {
 		b.Fatal(err)
@@ -106,8 +113,8 @@ func publishNames(b *testing.B, path string, n uint32) {
 	defer f.Close()
 	w := bufio.NewWriter(f)
 	var line []byte
-	for i := range uint32(swapNames) {
-		line = append(appendName(line[:0], n*swapNames+i), '\n')
+	for i := range names {
+		line = append(appendName(line[:0], n*names+i), '\n')
 		w.Write(line)
 	}
 	if err := w.Flush(); err != nil {
@@ -173,8 +180,8 @@ type heap struct {
 }
 
 // report says how large the heap was before, the set that served in it, how
-// large the new set is, how large the heap got, and by how much that is more
-// than the two together.
+// large the new set is, how large the heap got, and by how much what was alive
+// and what was in use is more than the two together.
 func (h heap) report(b *testing.B, before heap, set int) {
 	mb := func(bytes uint64) float64 { return float64(bytes) / 1e6 }
 	b.ReportMetric(mb(before.live), "before-MB")
@@ -182,6 +189,7 @@ func (h heap) report(b *testing.B, before heap, set int) {
 	b.ReportMetric(mb(h.inUse), "peak-MB")
 	b.ReportMetric(mb(h.live), "live-MB")
 	b.ReportMetric(mb(h.sys), "sys-MB")
+	b.ReportMetric(mb(h.live)-mb(before.live)-mb(uint64(set)), "over-live-MB")
 	b.ReportMetric(mb(h.inUse)-mb(before.live)-mb(uint64(set)), "over-MB")
 }
 

@@ -26,8 +26,8 @@ const blockNames = 16
 type exact struct {
 	n      int
 	heads  []uint64 // the first packed bytes of each block's first name
-	offset []uint32 // where each block begins in data
-	data   []byte   // blocks, then readSlack bytes
+	offset []uint32 // where each block begins: its page times pageBytes, and the place there
+	data   [][]byte // pages of whole blocks, each with readSlack bytes behind them
 	shared *code    // lengths of shared prefixes
 	chars  *code    // bytes of names, and the triggers that end them
 }
@@ -104,8 +104,9 @@ func survey(names sequence) (s statistics) {
 	return s
 }
 
-// newExact encodes the names, of which s are the statistics.
-func newExact(names sequence, s *statistics) *exact {
+// newExact encodes the names, of which s are the statistics, on pages of the
+// room.
+func newExact(names sequence, s *statistics, room *pages) *exact {
 	blocks := (s.names + blockNames - 1) / blockNames
 	e := &exact{
 		heads:  make([]uint64, 0, blocks),
@@ -113,13 +114,11 @@ func newExact(names sequence, s *statistics) *exact {
 		shared: newCode(&s.shared),
 		chars:  newCode(&s.chars),
 	}
-	bits := e.shared.bits(&s.shared) + e.chars.bits(&s.chars)
-	w := bitWriter{out: make([]byte, 0, bits/8+uint64(blocks)+readSlack)} // a block fills its last byte up
+	var w bitWriter // of a block
 	for n := range names {
 		if e.n%blockNames == 0 {
-			w.align()
+			e.add(&w, room)
 			e.heads = append(e.heads, head(n.name))
-			e.offset = append(e.offset, uint32(len(w.out)))
 			n.shared = 0
 		}
 		e.n++
@@ -129,9 +128,32 @@ func newExact(names sequence, s *statistics) *exact {
 		}
 		w.put(e.chars, uint8(n.trigger))
 	}
-	w.align()
-	e.data = append(w.out, make([]byte, readSlack)...)
+	e.add(&w, room)
+	if last := len(e.data) - 1; last >= 0 {
+		e.data[last] = slices.Clone(e.data[last]) // few names do not need all of a page
+	}
 	return e
+}
+
+// add moves the block that is in w, if there is one, to the end of the data. No
+// block is too large for a page: that takes 16 names of 253 bytes, coded with
+// words that are all of the greatest length.
+func (e *exact) add(w *bitWriter, room *pages) {
+	w.align()
+	if len(w.out) == 0 {
+		return
+	}
+	last, at := len(e.data)-1, 0
+	if last >= 0 {
+		at = len(e.data[last]) - readSlack
+	}
+	if last < 0 || at+len(w.out)+readSlack > pageBytes {
+		e.data = append(e.data, room.get()[:0])
+		last, at = last+1, 0
+	}
+	e.offset = append(e.offset, uint32(last*pageBytes+at))
+	e.data[last] = append(append(e.data[last][:at], w.out...), make([]byte, readSlack)...)
+	w.out = w.out[:0]
 }
 
 // commonPrefix returns the number of bytes that a and b begin alike.
@@ -214,9 +236,10 @@ type cursor struct {
 }
 
 func (e *exact) cursor(block int) cursor {
+	at := e.offset[block]
 	return cursor{
 		e:    e,
-		bits: bitReader{in: e.data[e.offset[block]:]},
+		bits: bitReader{in: e.data[at/pageBytes][at%pageBytes:]},
 		left: min(blockNames, e.n-block*blockNames),
 	}
 }

@@ -32,8 +32,8 @@ func FuzzMatch(f *testing.F) {
 			}
 			if r.Trigger != 0 {
 				if len(rules)%3 == 2 { // so that runs are merged
-					b.block.put()
-					b.pass.put()
+					b.block.put(&b.room)
+					b.pass.put(&b.room)
 				}
 				rules = append(rules, r)
 				b.Add(r)

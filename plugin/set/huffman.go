@@ -39,14 +39,6 @@ func newCode(freq *[symbols]uint64) *code {
 	return c
 }
 
-// bits returns the size of a text in which the symbols occur that often.
-func (c *code) bits(freq *[symbols]uint64) (n uint64) {
-	for s, f := range freq {
-		n += f * uint64(c.length[s])
-	}
-	return n
-}
-
 // node is a subtree under construction: its weight and the symbols in it.
 type node struct {
 	weight uint64

@@ -96,9 +96,8 @@ func plainExact(entries []entry, arena []byte) *exact {
 	var w bitWriter
 	plainSteps(entries, arena, func(i int, shared int, rest []byte, trigger rule.Trigger) {
 		if i%blockNames == 0 {
-			w.align()
+			e.add(&w, new(pages))
 			e.heads = append(e.heads, head(rest))
-			e.offset = append(e.offset, uint32(len(w.out)))
 		}
 		w.put(e.shared, uint8(shared))
 		for _, c := range rest {
@@ -106,8 +105,7 @@ func plainExact(entries []entry, arena []byte) *exact {
 		}
 		w.put(e.chars, uint8(trigger))
 	})
-	w.align()
-	e.data = append(w.out, make([]byte, readSlack)...)
+	e.add(&w, new(pages))
 	return e
 }
 

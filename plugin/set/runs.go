@@ -8,24 +8,25 @@ import (
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
-// A run is full when it holds runNames names or runBytes bytes of them: some
-// 6 MB until it is coded, which is what a Builder needs beside the coded runs.
-// Larger ones make fewer to merge, but did not make it faster.
+// A run is full when it holds runNames names or runBytes bytes of them: less
+// than 1 MB until it is coded. Larger ones make fewer to merge, but did not make
+// it faster.
 const (
-	runNames = 1 << 16
+	runNames = 1 << 14
 	runBytes = 24 * runNames
 )
 
 // runs collects the names of one action for an external sort (Knuth, "The Art
 // of Computer Programming", volume 3, §5.4): names gather as they come, and
-// whenever there are enough of them they are sorted and put away, front-coded.
+// whenever there are enough of them they are sorted and put away, coded.
 // The zero value is empty.
 type runs struct {
 	text    []byte   // reversed names as they came
 	entries []entry  // where they lie in it
 	spare   []entry  // room to sort the entries
-	coded   []byte   // room to code a run
-	sorted  [][]byte // the runs put away
+	sorted  []run    // the runs put away
+	seen    *tally   // what these are made of
+	code    *runCode // for the next one
 }
 
 // entry is a name whose reversed text lies in that of its run.
@@ -39,9 +40,9 @@ type entry struct {
 func (e entry) reversed(text []byte) []byte { return text[e.at : e.at+uint32(e.size)] }
 
 // add takes a name over.
-func (r *runs) add(name dnsname.Name, trigger rule.Trigger) {
+func (r *runs) add(name dnsname.Name, trigger rule.Trigger, room *pages) {
 	if len(r.entries) == runNames || len(r.text)+len(name) > runBytes {
-		r.put()
+		r.put(room)
 	}
 	at := len(r.text)
 	r.text = append(r.text, name...)
@@ -49,29 +50,48 @@ func (r *runs) add(name dnsname.Name, trigger rule.Trigger) {
 	r.entries = append(r.entries, entry{head(r.text[at:]), uint32(at), uint8(len(name)), trigger})
 }
 
-// put sorts the names that have gathered and puts them away: of each the number
-// of bytes that it shares with the one before, the others, and the trigger,
-// which is less than any byte of a name and so ends it.
-func (r *runs) put() {
-	r.coded = r.coded[:0]
-	for n := range r.gathered() {
-		r.coded = append(r.coded, uint8(n.shared))
-		r.coded = append(r.coded, n.name[n.shared:]...)
-		r.coded = append(r.coded, uint8(n.trigger))
+// put sorts the names that have gathered and puts them away on pages of the
+// room.
+func (r *runs) put(room *pages) {
+	names := r.gathered()
+	if r.seen == nil {
+		r.seen = new(tally)
+		for n := range names {
+			r.seen.add(n)
+		}
+		r.code = r.seen.code()
 	}
-	r.sorted = append(r.sorted, bytes.Clone(r.coded))
+	w := runWriter{run: run{code: r.code}, room: room}
+	for n := range w.through(names) {
+		r.seen.add(n)
+	}
+	w.end()
+	r.sorted = append(r.sorted, w.run)
+	// Later names may be of another kind. Codes made whenever there are twice as
+	// many runs stay few, and each is of use for half of the names.
+	if n := len(r.sorted); n > 1 && n&(n-1) == 0 {
+		r.code = r.seen.code()
+	}
 	r.text, r.entries = r.text[:0], r.entries[:0]
 }
 
-// take empties r and returns its names.
-func (r *runs) take() sequence {
+// take empties r and returns its names, to be gone through once, and their
+// statistics. Names that were put away are merged into one run at first, on the
+// pages of those that it is made of: one merge tells what must be known before
+// a name can be encoded, and leaves nothing to be merged then.
+func (r *runs) take(room *pages) (sequence, statistics) {
 	all := *r
 	*r = runs{}
 	if len(all.sorted) == 0 {
-		return all.gathered()
+		names := all.gathered()
+		return names, survey(names)
 	}
-	all.put()
-	return merge(all.sorted)
+	all.put(room)
+	all.text, all.entries, all.spare = nil, nil, nil // a merge has no use for them
+	w := runWriter{run: run{code: all.seen.code()}, room: room}
+	s := survey(w.through(merge(all.sorted, room)))
+	w.end()
+	return w.drain(room), s
 }
 
 // sort puts the entries in order: by their heads, eight bits at a time from the
@@ -132,10 +152,11 @@ func (r *runs) gathered() sequence {
 	}
 }
 
-// merge returns the names of all runs, in order.
-func merge(runs [][]byte) sequence {
+// merge returns the names of all runs, in order, whose pages go into the room.
+// They can be gone through only once.
+func merge(runs []run, room *pages) sequence {
 	return func(yield func(step) bool) {
-		m := newMerger(runs)
+		m := newMerger(runs, room)
 		var buf [dnsname.MaxLen]byte
 		for m.more() {
 			r := m[0]
@@ -160,21 +181,21 @@ func merge(runs [][]byte) sequence {
 // merge takes a quarter less time than with container/heap.
 type merger []*reader
 
-func newMerger(runs [][]byte) merger {
+func newMerger(runs []run, room *pages) merger {
 	m := make(merger, len(runs))
-	m[0] = m.play(1, runs)
+	m[0] = m.play(1, runs, room)
 	return m
 }
 
 // play holds the matches of a place and of all those below it, and returns the
 // winner.
-func (m merger) play(place int, runs [][]byte) *reader {
+func (m merger) play(place int, runs []run, room *pages) *reader {
 	if place >= len(m) {
-		r := &reader{in: runs[place-len(m)], leaf: place}
+		r := &reader{run: runs[place-len(m)], room: room, leaf: place}
 		r.next()
 		return r
 	}
-	a, b := m.play(2*place, runs), m.play(2*place+1, runs)
+	a, b := m.play(2*place, runs, room), m.play(2*place+1, runs, room)
 	if b.beats(a) {
 		a, b = b, a
 	}
@@ -195,36 +216,6 @@ func (m merger) next() {
 		}
 	}
 	m[0] = r
-}
-
-// reader decodes the names of a run.
-type reader struct {
-	in      []byte // what is left of the run
-	leaf    int    // its place below a merger
-	shared  int    // bytes that the name shares with another: see merger
-	size    int    // of the name; 0: the run is at its end
-	trigger rule.Trigger
-	buf     [dnsname.MaxLen]byte
-}
-
-// name returns the current name, reversed. It is overwritten by next.
-func (r *reader) name() []byte { return r.buf[:r.size] }
-
-// next decodes the next name.
-func (r *reader) next() {
-	if len(r.in) == 0 {
-		r.size = 0
-		return
-	}
-	r.shared = int(r.in[0])
-	rest := r.in[1:]
-	n := 0
-	for rest[n] > uint8(rule.Subtree) {
-		n++
-	}
-	r.size = r.shared + copy(r.buf[r.shared:], rest[:n])
-	r.trigger = rule.Trigger(rest[n])
-	r.in = rest[n+1:]
 }
 
 // repeats reports whether the name is the one it shares bytes with.

@@ -140,8 +140,11 @@ func (t *table) bytes() int {
 		return 0
 	}
 	e := t.exact
-	return 8*len(t.filter.words) + 8*len(e.heads) + 4*len(e.offset) + len(e.data) +
-		2*len(e.shared.table) + 2*len(e.chars.table)
+	size := 8*len(t.filter.words) + 8*len(e.heads) + 4*len(e.offset) + 2*len(e.shared.table) + 2*len(e.chars.table)
+	for _, page := range e.data {
+		size += cap(page)
+	}
+	return size
 }
 
 // longest returns the longest name of the table that means the key: itself, if
