@@ -1,0 +1,134 @@
+package helpline
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Directory is who helps in each country. It does not change and is safe for
+// concurrent use. The zero value is empty.
+type Directory struct {
+	places   []Place // in the order of their autonyms
+	entries  []Entry // of the tables, in their order
+	local    []Entry // the operator's, in the order of the file
+	replaced map[shelf]bool
+}
+
+// shelf is what an operator replaces as a whole.
+type shelf struct {
+	country string
+	kind    Kind
+}
+
+// With returns a directory in which the changes are made as well, d itself stays
+// as it is. An entry that is added stands in front of the directory's own. One
+// that replaces also takes away what the directory has of its kind in its
+// country; of the kind in Everywhere if that is its country, and only there.
+func (d *Directory) With(changes []Change) *Directory {
+	n := &Directory{
+		places:   slices.Clone(d.places),
+		entries:  d.entries,
+		local:    slices.Clone(d.local),
+		replaced: make(map[shelf]bool, len(d.replaced)),
+	}
+	for s := range d.replaced {
+		n.replaced[s] = true
+	}
+	for _, c := range changes {
+		if c.Replace {
+			n.replaced[shelf{c.Country, c.Kind}] = true
+		}
+		n.local = append(n.local, c.Entry)
+		if _, known := n.place(c.Country); !known && c.Country != Everywhere {
+			n.places = append(n.places, Place{Code: c.Country, Name: c.Country, Autonym: c.Country})
+		}
+	}
+	return n
+}
+
+// Countries returns the countries that the directory knows by name, in the order
+// of their autonyms, and behind them those that only the operator's entries
+// have.
+func (d *Directory) Countries() []Place { return slices.Clone(d.places) }
+
+// Country returns who helps at a moment in the country with this ISO 3166-1
+// code, in either letter case. Of a country that the directory does not know,
+// or of "", it returns what there is for every country.
+func (d *Directory) Country(code string, now time.Time) Country {
+	place, _ := d.place(strings.ToUpper(code))
+	v := d.look(place, now)
+	centre := never
+	if place.insafe {
+		centre = ifNone
+	}
+	c := Country{
+		Place:       place,
+		Emergency:   v.list(Emergency, anyone, never),
+		Child:       v.list(Child, minors, never),
+		Carers:      v.list(Child, only(Adults), never),
+		Hotlines:    v.list(Hotline, anyone, ifNone),
+		Centres:     v.list(Centre, anyone, centre),
+		Directories: v.list(Finder, anyone, ifNone),
+	}
+	// What is for people who were under 18 in the image stands behind what most
+	// adults need.
+	c.Removal.Under18 = v.list(Removal, minors, always)
+	c.Removal.Adults = append(v.list(Removal, adults, always), v.list(Removal, only(PicturedUnder18), always)...)
+	c.Behaviour.Adults = v.list(Behaviour, adults, ifNone)
+	talk := c.Child
+	if len(talk) == 0 {
+		talk = c.Directories
+	}
+	c.Behaviour.Under18 = append(v.list(Behaviour, only(Under18), never), talk...)
+	return c
+}
+
+func (d *Directory) place(code string) (Place, bool) {
+	for _, p := range d.places {
+		if p.Code == code {
+			return p, true
+		}
+	}
+	return Place{}, false
+}
+
+// Hosts returns the hosts of all links, sorted, for a filter that must not block
+// them.
+func (d *Directory) Hosts() []string {
+	var hosts []string
+	for e := range d.all {
+		if u, err := url.Parse(e.URL); err == nil && u.Host != "" { // an entry may have no link
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
+// Due returns the entries whose number will have expired at a moment.
+func (d *Directory) Due(at time.Time) []Entry {
+	var due []Entry
+	for e := range d.all {
+		if e.Number != "" && !at.Before(e.Expires()) {
+			due = append(due, *e)
+		}
+	}
+	return due
+}
+
+// all yields every entry in use, the operator's first.
+func (d *Directory) all(yield func(*Entry) bool) {
+	for i := range d.local {
+		if !yield(&d.local[i]) {
+			return
+		}
+	}
+	for i := range d.entries {
+		e := &d.entries[i]
+		if !d.replaced[shelf{e.Country, e.Kind}] && !yield(e) {
+			return
+		}
+	}
+}
