@@ -78,6 +78,27 @@ func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
 	return excepted
 }
 
+// Listed returns why a name is blocked for those that the policy is for, and
+// whether it is. Nothing is counted: no query asks.
+func (p *Policy) Listed(name string) (reason Reason, blocked bool) {
+	var k set.Key
+	k.Reset(name)
+	if p.config.Zones != nil && p.config.Zones.Match(&k).Labels == 0 {
+		return 0, false
+	}
+	for _, allow := range p.config.Allow {
+		if allow.Passes(&k).Labels > 0 {
+			return 0, false
+		}
+	}
+	for i := range p.config.Lists {
+		if l := &p.config.Lists[i]; l.Set.Match(&k).Action == rule.Block {
+			return l.Reason, true
+		}
+	}
+	return 0, false
+}
+
 // pending is the verdict on a name that none of the lists blocks while another
 // is missing: only what that one could not block either passes.
 func (p *Policy) pending(k *set.Key, client netip.Addr) Verdict {
