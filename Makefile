@@ -1,8 +1,9 @@
-# make run   builds the resolver and serves DNS on 127.0.0.1 and [::1], port 1053
+# make run   builds the resolver and serves DNS on 127.0.0.1 and [::1], port 1053, and the help page on port 8080
 # make test  runs every test
 # The other targets are for developers: docs/architecture.md.
 GO      ?= go
 PORT    ?= 1053
+PAGE    ?= 8080
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BIN     ?= bin
 # COLD is code that plain queries do not pass through. Not inlined, it makes the
@@ -10,10 +11,14 @@ BIN     ?= bin
 COLD     = github.com/caddyserver/... github.com/mholt/... github.com/libdns/... go.uber.org/... golang.org/x/oauth2/... \
            go.yaml.in/... github.com/prometheus/common/... github.com/prometheus/exporter-toolkit/... github.com/prometheus/procfs/... \
            google.golang.org/grpc/... google.golang.org/protobuf/... github.com/coredns/caddy/... github.com/klauspost/compress/... \
-           github.com/expr-lang/... github.com/quic-go/quic-go/qlog/... github.com/quic-go/quic-go/qlogwriter/... \
+           github.com/expr-lang/... github.com/quic-go/... \
            github.com/farsightsec/... github.com/dnstap/... github.com/pires/... github.com/hashicorp/... golang.org/x/text/language/... golang.org/x/text/internal/... golang.org/x/net/http2/... \
-           html/template text/template/... encoding/gob encoding/json log/slog mime/... regexp/... crypto/x509 net/http
-FLAGS    = -trimpath -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" $(COLD:%=-gcflags=%=-l)
+           github.com/prometheus/client_golang/... github.com/nicksnyder/... aead.dev/... \
+           github.com/coredns/coredns/plugin/... \
+           golang.org/x/net/trace golang.org/x/crypto/... vendor/golang.org/x/net/... archive/... go/... text/... html/... encoding/... \
+           compress/... crypto/tls crypto/ecdsa crypto/x509 fmt log/slog math/big math/rand/... mime/... net/http net/textproto net/url os reflect regexp/... time
+HOT      = github.com/coredns/coredns/plugin/cache github.com/coredns/coredns/plugin/forward github.com/coredns/coredns/plugin/pkg/... # of the above
+FLAGS    = -trimpath -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" $(COLD:%=-gcflags=%=-l) $(HOT:%=-gcflags=%=)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
 FUZZTIME ?= 60s
@@ -21,7 +26,7 @@ FUZZTIME ?= 60s
 .PHONY: run test check lint build bench fuzz race swaps small cross stock clean setup
 
 run: build
-	@PORT=$(PORT) sh deploy/run.sh bin/coredns
+	@PORT=$(PORT) PAGE=$(PAGE) sh deploy/run.sh bin/coredns
 
 build:
 	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/coredns ./cmd/nonudify

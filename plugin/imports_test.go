@@ -14,20 +14,24 @@ const module = "github.com/nonudify/nonudify/"
 // the standard library and kept libraries. It is the plan of the house: who
 // wants a line changed here changes docs/architecture.md, too.
 var floors = map[string]string{
-	"plugin/dnsname":   "",
-	"plugin/source":    "plugin/rpz",
-	"plugin/builtin":   "",
-	"plugin/rule":      "plugin/dnsname",
-	"plugin/rpz":       "plugin/rule plugin/dnsname",
-	"plugin/list":      "plugin/rpz plugin/rule plugin/dnsname",
-	"plugin/set":       "plugin/rule plugin/dnsname",
-	"plugin/policy":    "plugin/set plugin/rule plugin/dnsname",
-	"plugin/answer":    "plugin/policy plugin/rule plugin/dnsname",
-	"plugin/feed":      "plugin/source plugin/list plugin/rpz plugin/set plugin/rule plugin/dnsname",
-	"plugin/directive": "plugin/answer plugin/builtin plugin/feed plugin/list plugin/policy plugin/set plugin/source plugin/rule plugin/dnsname",
-	"plugin":           "plugin/answer plugin/directive plugin/feed plugin/policy plugin/rule",
-	"cmd/coredns":      "plugin",
-	"cmd/nonudify":     "plugin/answer plugin/builtin plugin/directive plugin/feed plugin/list plugin/policy plugin/rpz plugin/set plugin/source plugin/rule plugin/dnsname",
+	"plugin/dnsname":            "",
+	"plugin/source":             "plugin/rpz",
+	"plugin/builtin":            "",
+	"plugin/rule":               "plugin/dnsname",
+	"plugin/rpz":                "plugin/rule plugin/dnsname",
+	"plugin/list":               "plugin/rpz plugin/rule plugin/dnsname",
+	"plugin/set":                "plugin/rule plugin/dnsname",
+	"plugin/policy":             "plugin/set plugin/rule plugin/dnsname",
+	"plugin/answer":             "plugin/policy plugin/rule plugin/dnsname",
+	"plugin/feed":               "plugin/source plugin/list plugin/rpz plugin/set plugin/rule plugin/dnsname",
+	"plugin/helpline":           "",
+	"plugin/sinkhole/message":   "",
+	"plugin/sinkhole/authority": "plugin/dnsname",
+	"plugin/sinkhole":           "plugin/sinkhole/message plugin/helpline plugin/policy",
+	"plugin/directive":          "plugin/answer plugin/builtin plugin/feed plugin/helpline plugin/sinkhole plugin/list plugin/policy plugin/set plugin/source plugin/rule plugin/dnsname",
+	"plugin":                    "plugin/answer plugin/directive plugin/feed plugin/policy plugin/sinkhole plugin/sinkhole/authority plugin/rule plugin/dnsname",
+	"cmd/coredns":               "plugin",
+	"cmd/nonudify":              "plugin/answer plugin/builtin plugin/directive plugin/feed plugin/helpline plugin/sinkhole plugin/sinkhole/message plugin/list plugin/policy plugin/rpz plugin/set plugin/source plugin/rule plugin/dnsname",
 }
 
 // servers are the libraries of the server, for the plugin and its program only.

@@ -17,6 +17,7 @@ import (
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
+	"github.com/nonudify/nonudify/plugin/sinkhole"
 )
 
 // Lists and prefix files are shared by all directives of the process: what
@@ -32,6 +33,7 @@ type sources struct {
 	lists    []feed.Share[feed.List]
 	prefixes []feed.Share[[]netip.Prefix]
 	unwatch  []func()
+	pages    []*sinkhole.Share
 
 	once      sync.Once       // they are given back once
 	clients   *policy.Clients // made of clientsOf
@@ -43,6 +45,9 @@ type sources struct {
 func (s *sources) release() {
 	for _, f := range s.unwatch {
 		f()
+	}
+	for _, p := range s.pages {
+		p.Release()
 	}
 	for _, l := range s.lists {
 		l.Release()
@@ -70,6 +75,10 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 		}
 		n.config.Secrets = dnsserver.GetConfig(c).TsigSecret
 		if err := n.start(first); err != nil {
+			return plugin.Error(directive.Name, err)
+		}
+		if err := n.openPage(i, dnsserver.GetConfig(c).TLSConfig); err != nil {
+			n.stop()
 			return plugin.Error(directive.Name, err)
 		}
 		runtime.AddCleanup(i, (*NoNudify).stop, n)

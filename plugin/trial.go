@@ -11,6 +11,7 @@ import (
 // handlers of one instance share it; only the instance holds on to it.
 type instance struct {
 	copies map[string]string // keys of feeds, by the path of the copy that they keep
+	sites  map[string]*site  // by their pageKey
 }
 
 // instanceKey is where an instance keeps its own.
@@ -20,7 +21,7 @@ func instanceOf(c *caddy.Controller) *instance {
 	if i, ok := c.Get(instanceKey{}).(*instance); ok {
 		return i
 	}
-	i := &instance{copies: map[string]string{}}
+	i := &instance{copies: map[string]string{}, sites: map[string]*site{}}
 	c.Set(instanceKey{}, i)
 	return i
 }

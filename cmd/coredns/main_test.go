@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -70,8 +71,12 @@ func up(t *testing.T, i *caddy.Instance) {
 	probe := new(dns.Msg).SetQuestion(".", dns.TypeNS).SetEdns0(1232, false)
 	probe.IsEdns0().SetVersion(1)
 	for _, s := range i.Servers() {
-		for network, addr := range map[string]net.Addr{"udp": s.LocalAddr(), "tcp": s.Addr()} {
-			c := dns.Client{Net: network, Timeout: 10 * time.Second}
+		networks := map[string]net.Addr{"udp": s.LocalAddr(), "tcp": s.Addr()}
+		if s.LocalAddr() == nil {
+			networks = map[string]net.Addr{"tcp-tls": s.Addr()}
+		}
+		for network, addr := range networks {
+			c := dns.Client{Net: network, Timeout: 10 * time.Second, TLSConfig: &tls.Config{InsecureSkipVerify: true}}
 			if reply, _, err := c.Exchange(probe, addr.String()); err != nil || reply.Rcode != dns.RcodeBadVers {
 				t.Fatalf("Server %v is not up: %v %v", addr, reply, err)
 			}

@@ -48,6 +48,7 @@ type Config struct {
 	// Languages are those of the people behind this server, the first the most
 	// wanted, as BCP 47 tags.
 	Languages []language.Tag
+	Page      Page
 	State     string           // directory of the last good copies; "": none are kept
 	Open      bool             // let queries pass until the lists are there for the first time
 	Bootstrap []netip.AddrPort // resolvers of the names in the sources of lists; empty: the system's
@@ -100,7 +101,12 @@ type Prefixes struct {
 //	    sde on | off | encrypted
 //	    clients CIDR|FILE...
 //	    except CIDR|FILE...
+//	    page [http://|https://]ADDRESS... | off
+//	    help URL
+//	    country CC...
 //	    language TAG...
+//	    helplines FILE...
+//	    authority CERTIFICATE KEY
 //	    state DIR
 //	    start wait | open
 //	    bootstrap ADDRESS...
@@ -134,6 +140,7 @@ type parser struct {
 var repeatable = map[string]bool{
 	"list": true, "allow": true, "block": true, "contact": true, "justification": true,
 	"incident": true, "clients": true, "except": true, "bootstrap": true,
+	"page": true, "helplines": true,
 }
 
 // zones reads the directive's arguments. A zone that is none must not be taken
@@ -163,6 +170,7 @@ func (p *parser) property(name string) error {
 		"contact": p.contact, "organization": p.organization, "justification": p.justification,
 		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "clients": p.clients, "except": p.except,
 		"language": p.language, "state": p.state, "start": p.start, "bootstrap": p.bootstrap,
+		"page": p.page, "help": p.help, "country": p.country, "helplines": p.helplines, "authority": p.authority,
 	}[name]
 	if read == nil {
 		return p.Errf("unknown property '%s'", name)
@@ -186,6 +194,9 @@ func (p *parser) finish() (*Config, error) {
 	}
 	if len(c.Answer.Incidents) > 0 && !c.censors() {
 		return nil, p.Errf("an incident is the public notice of a legal order: it needs 'reason censored'")
+	}
+	if err := p.finishPage(); err != nil {
+		return nil, err
 	}
 	c.preferLanguage()
 	c.Answer.Mbox = mailbox(c.Answer.Contacts)

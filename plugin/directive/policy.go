@@ -116,7 +116,11 @@ func (c *Config) ownRules(p *policy.Config) error {
 		p.Lists = append(p.Lists, policy.List{Name: policy.BlockList, Set: s, Reason: c.Reason})
 	}
 	allow := slices.Clone(c.Allow.Rules)
-	for _, host := range c.Hosts() { // a list must not cut itself off
+	hosts := c.Hosts() // a list must not cut itself off
+	if name, ok := c.Page.HelpName(); ok {
+		hosts = append(hosts, name) // nor those who need help from it
+	}
+	for _, host := range hosts {
 		allow = append(allow, rule.Rule{Name: host, Trigger: rule.Exact, Action: rule.Pass})
 	}
 	if len(allow) > 0 {

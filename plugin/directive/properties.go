@@ -125,6 +125,9 @@ func (p *parser) action(args []string) error {
 		}
 		p.config.Answer.Addresses = append(p.config.Answer.Addresses, a)
 	}
+	if len(rest) == 0 && p.config.Answer.Action == answer.Sinkhole {
+		return nil // the addresses of the page, which may come later
+	}
 	return p.check(answer.Config{Action: p.config.Answer.Action, Addresses: p.config.Answer.Addresses})
 }
 
