@@ -1,6 +1,6 @@
 // Command nonudify reads lists of "nudify" names as the resolver does, says what
-// comes of it, fetches, compares and signs them. Only fetch asks anything of the
-// network.
+// comes of it, fetches, compares and signs them. It also shows the page that helps
+// those who were led to such a site. Only fetch asks anything of the network.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
 //	nonudify lint [-format FORMAT] [-max N] [-json] FILE...
@@ -10,6 +10,7 @@
 //	nonudify keygen [-o NAME] [-passfile FILE] [-nopass] [-force]
 //	nonudify sign [-key FILE] [-passfile FILE] [-comment TEXT] [-o SIG] [-force] FILE...
 //	nonudify verify [-key PUBKEY|FILE]... [-signature SIG] [-json] FILE
+//	nonudify page [-conf COREFILE] [-organization NAME] [-contact URI]... [-country CC]... [-language TAG]... [-reason REASON] [-incident NOTICE]... [-helplines FILE]... [-help URL] [-own] [-listen ADDRESS]... [-o DIR]
 //	nonudify help [VERB]
 //	nonudify version
 //
@@ -282,4 +283,36 @@
 //	rules      that would be used
 //	refused    lines or entries
 //	findings   what is wrong, in words
+//
+// # Page
+//
+// page serves the help page without DNS, for the web servers of whoever has more than
+// a resolver. It says where on the standard error, and nothing else: no request is
+// logged.
+//
+//	$ nonudify page -organization 'Example ISP' -contact mailto:help@isp.example -help https://help.isp.example/
+//	nonudify: help page at http://127.0.0.1:8080/
+//
+// A request for the host of -help gets the page with status 200, every other one the
+// page of a blocked site: 403, or 451 when the law decides. With -own all get the
+// former. On SIGINT and SIGTERM, requests under way have five seconds to finish, and
+// the exit code is 0. With port 0 in -listen, the system chooses the port.
+//
+// With -o it writes files, and their names to the standard output. All are on disk
+// before the first takes the place of its predecessor.
+//
+//	$ nonudify page -help https://help.isp.example/ -o /var/www/nonudify
+//	/var/www/nonudify/Caddyfile
+//	/var/www/nonudify/apache.conf
+//	/var/www/nonudify/blocked/ar.html
+//	...
+//	/var/www/nonudify/nginx.conf
+//	nonudify: the phone numbers are good until 2027-05-22: have the files written again before that day
+//
+// blocked/TAG.html is the page of a blocked site in a language, blocked/index.html the
+// one for those who ask for none that there is, and blocked/nothing is empty, for
+// pictures, scripts and programs. help/TAG.html and help/index.html are the page for
+// the operator's own address. nginx.conf, apache.conf and Caddyfile have the status,
+// the header fields and the choice of the language; docs/help-page.md tells how they
+// are used.
 package main

@@ -40,10 +40,12 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NONUDIFY_TEST_PORT", "5353")
 			e.Values[serverKey{}] = new(web)
+			e.Values[pageKey{}] = new(pageOf)
 			return os.Chmod(e.WorkDir, 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"plain": plain, "serve": serve(t), "publish": publish, "primary": primary,
+			"page": servePage, "get": get, "endpage": endPage,
 		},
 		Condition: installed,
 	})

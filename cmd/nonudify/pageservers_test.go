@@ -1,0 +1,255 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// webServer is a web server for which the page has settings.
+type webServer struct {
+	settings string
+	program  string
+	modules  string // a directory that must be there, too
+	config   string // that includes the settings; {dir} is that of the test, {addr} the address
+	args     []string
+}
+
+var webServers = []webServer{
+	{
+		settings: "nginx.conf", program: "nginx",
+		config: "daemon off; master_process off; pid {dir}/pid; error_log {dir}/errors;\nevents {}\nhttp {\n" +
+			"client_body_temp_path {dir}/1; proxy_temp_path {dir}/2; fastcgi_temp_path {dir}/3; uwsgi_temp_path {dir}/4; scgi_temp_path {dir}/5;\n" +
+			"access_log {dir}/access;\ninclude {dir}/settings;\n}\n",
+		args: []string{"-e", "{dir}/errors", "-c", "{dir}/config"},
+	},
+	{
+		settings: "apache.conf", program: "apache2", modules: "/usr/lib/apache2/modules",
+		config: "ServerRoot {dir}\nDefaultRuntimeDir {dir}\nPidFile {dir}/pid\nListen {addr}\nServerName other.invalid\nErrorLog {dir}/errors\n" +
+			"LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\n" +
+			"LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so\n" +
+			"LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so\n" +
+			"LoadModule rewrite_module /usr/lib/apache2/modules/mod_rewrite.so\n" +
+			"LoadModule setenvif_module /usr/lib/apache2/modules/mod_setenvif.so\n" +
+			"User www-data\nGroup www-data\nLogFormat %h all\nCustomLog {dir}/access all\nInclude {dir}/settings\n",
+		args: []string{"-D", "FOREGROUND", "-f", "{dir}/config"},
+	},
+	{
+		settings: "Caddyfile", program: "caddy",
+		config: "{\n\tadmin off\n\tauto_https off\n}\nimport {dir}/settings\n",
+		args:   []string{"run", "--adapter", "caddyfile", "--config", "{dir}/config"},
+	},
+}
+
+// start serves the page with the settings that were written for the server, and
+// returns its address.
+func (s webServer) start(t *testing.T, www string) (addr string) {
+	t.Helper()
+	_, missing := exec.LookPath(s.program)
+	if _, err := os.Stat(s.modules); missing == nil && s.modules != "" {
+		missing = err
+	}
+	if missing != nil {
+		t.Skipf("its settings are not tried: %v", missing)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr = l.Addr().String()
+	l.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	settings, err := os.ReadFile(filepath.Join(www, s.settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := publicDir(t)
+	fill := strings.NewReplacer("{dir}", dir, "{addr}", addr)
+	for name, text := range map[string]string{
+		"settings": strings.NewReplacer("127.0.0.1:80", addr, "http:// {", "http://:"+port+" {").Replace(string(settings)),
+		"config":   fill.Replace(s.config),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var args []string
+	for _, a := range s.args {
+		args = append(args, fill.Replace(a))
+	}
+	s.run(t, addr, dir, args)
+	return addr
+}
+
+// run runs the server until the end of the test, and returns when it can be reached.
+func (s webServer) run(t *testing.T, addr, dir string, args []string) {
+	t.Helper()
+	cmd := exec.Command(s.program, args...)
+	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt) // it may have ended by itself
+		<-ended
+	})
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(30 * time.Second)
+	for {
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("%s: %v: %s", s.program, err, out.String())
+		case <-late:
+			t.Fatalf("%s takes no connection", s.program)
+		case <-again.C:
+		}
+	}
+}
+
+// publicDir is a directory that the user of a web server can read.
+func publicDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "nonudify")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// TestPageServers serves the files with each web server that is installed, by the
+// settings that were written for it.
+func TestPageServers(t *testing.T) {
+	for reason, status := range map[string]int{"blocked": 403, "censored": 451} {
+		conf := write(t, "Corefile", fmt.Sprintf(".:53 {\n nonudify {\n action sinkhole 127.0.0.1\n reason %s\n language fr\n help https://help.isp.example/\n }\n}\n", reason))
+		www := publicDir(t)
+		if code, _, stderr := tool(t, nil, "page", "-conf", conf, "-o", www); code != fine {
+			t.Fatal(stderr)
+		}
+		for _, s := range webServers {
+			t.Run(s.program+" "+reason, func(t *testing.T) {
+				text, err := os.ReadFile(filepath.Join(www, s.settings))
+				if err != nil {
+					t.Fatal(err)
+				}
+				// What is at the operator's own address needs a certificate.
+				blocked, _, _ := strings.Cut(string(text), "# Your own address.")
+				mine := publicDir(t)
+				if err := os.WriteFile(filepath.Join(mine, s.settings), []byte(blocked), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				askWebServer(t, s.start(t, mine), status)
+			})
+		}
+	}
+}
+
+// askWebServer holds that a server answers as the program would.
+func askWebServer(t *testing.T, addr string, status int) {
+	const browser = "text/html,application/xhtml+xml,*/*;q=0.8"
+	for _, test := range []struct {
+		method, path, accept, languages, dest string
+		want                                  string // the language of the page; "" for an empty body
+	}{
+		{"GET", "/", browser, "", "", "fr"},
+		{"GET", "/", browser, "tlh", "document", "fr"},
+		{"GET", "/a/b?c=d", browser, "de-AT,de;q=0.9,en;q=0.8", "document", "de"},
+		{"GET", "/", browser, "tlh, EN-gb;q=0.7,de", "iframe", "en"},
+		{"GET", "/", browser, "zh-hk,en", "", "zh-Hant"},
+		{"GET", "/", browser, "pt-br,pt", "", "pt-BR"},
+		{"GET", "/", browser, "nn", "", "nb"},
+		{"GET", "/a/ar.html?b", browser, "de", "", "ar"},
+		{"GET", "/ar.htm", browser, "de", "", "de"},
+		{"GET", "/nothing", browser, "de", "", "de"},
+		{"GET", "/index.html", browser, "de", "", "fr"},
+		{"HEAD", "/", browser, "de", "", "de"},
+		{"POST", "/", browser, "de", "", ""},
+		{"OPTIONS", "/", browser, "de", "", ""},
+		{"GET", "/de.html", browser, "de", "image", ""},
+		{"GET", "/app.js", "*/*", "de", "", ""},
+		{"GET", "/robots.txt", "text/plain", "", "", ""},
+	} {
+		q, err := http.NewRequest(test.method, "http://"+addr+test.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Host = "blocked.example"
+		for name, value := range map[string]string{"Accept": test.accept, "Accept-Language": test.languages, "Sec-Fetch-Dest": test.dest,
+			"If-None-Match": "*", "If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT", "Range": "bytes=0-9"} {
+			if value != "" {
+				q.Header.Set(name, value)
+			}
+		}
+		r, err := (&http.Transport{DisableKeepAlives: true, DisableCompression: true}).RoundTrip(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := test.want != "" && test.method != http.MethodHead
+		if r.StatusCode != status || page != strings.Contains(string(body), `<html lang="`+test.want+`"`) || !page && len(body) > 0 {
+			t.Errorf("%+v: status %d, %d bytes", test, r.StatusCode, len(body))
+		}
+		if test.want != "" && r.Header.Get("Content-Language") != test.want {
+			t.Errorf("%+v: Content-Language %s", test, r.Header["Content-Language"])
+		}
+		checkHeader(t, r.Header, status)
+	}
+}
+
+// checkHeader holds that a reply has the header fields of the page once, and none
+// that outlives it.
+func checkHeader(t *testing.T, header http.Header, status int) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"Cache-Control":              "no-store",
+		"Referrer-Policy":            "no-referrer",
+		"X-Content-Type-Options":     "nosniff",
+		"Permissions-Policy":         "camera=(), microphone=(), geolocation=()",
+		"Cross-Origin-Opener-Policy": "same-origin",
+		"X-Robots-Tag":               "noindex, nofollow",
+		"Vary":                       "Accept,Accept-Language,Sec-Fetch-Dest",
+		"Link":                       map[int]string{451: `<https://help.isp.example/>; rel="blocked-by"`}[status],
+	} {
+		got := header[name]
+		if name == "Vary" { // Apache writes it without spaces
+			got = []string{strings.ReplaceAll(strings.Join(got, ","), " ", "")}
+		}
+		if want == "" && got != nil || want != "" && (len(got) != 1 || got[0] != want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if !strings.HasPrefix(header.Get("Content-Security-Policy"), "default-src 'none'; style-src 'sha256-") {
+		t.Errorf("Content-Security-Policy: %q", header["Content-Security-Policy"])
+	}
+	for _, name := range []string{"Set-Cookie", "Strict-Transport-Security", "Alt-Svc", "Report-To", "Nel", "Etag", "Last-Modified", "Location", "Content-Range"} {
+		if header[name] != nil {
+			t.Errorf("%s: %q", name, header[name])
+		}
+	}
+}
