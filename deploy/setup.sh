@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs what the tests need and the machine lacks: a C compiler for the race
 # detector, dig and kdig to ask the server as a stranger would, minisign to make and
-# verify signatures as one would, BIND and Knot DNS to transfer zones from. As root
-# or with sudo it installs them on Debian and Ubuntu; elsewhere it says what is
-# missing.
+# verify signatures as one would, BIND and Knot DNS to transfer zones from, Chromium,
+# axe-core and the Nu HTML checker to look at the help page, web servers to serve it.
+# As root or with sudo it installs them on Debian and Ubuntu; elsewhere it says what
+# is missing.
 set -eu
 PATH=$PATH:/usr/sbin:/usr/local/sbin # where servers are, and not in every user's PATH
 missing=""
@@ -14,7 +15,26 @@ need kdig knot-dnsutils
 need named bind9
 need knotd knot
 need minisign minisign
-[ -n "$missing" ] || exit 0
+command -v google-chrome >/dev/null 2>&1 || need chromium chromium
+need nginx nginx
+need apache2 apache2
+need caddy caddy
+need java default-jre-headless
+need npm npm
+
+# axe-core and the checker come from npm, just as the lock file has them.
+page_tools() {
+  lock=package-lock.json dir=build/browser
+  if cmp -s testdata/browser/$lock $dir/$lock && [ -e $dir/node_modules/.$lock ]; then return; fi
+  mkdir -p $dir
+  cp testdata/browser/package.json testdata/browser/$lock $dir/
+  npm ci --prefix $dir --ignore-scripts --no-audit --no-fund ||
+    echo "Missing for the tests: axe-core and the HTML checker, which npm could not install." >&2
+}
+if [ -z "$missing" ]; then
+  page_tools
+  exit 0
+fi
 
 if [ "$(id -u)" = 0 ]; then as=""; elif sudo -n true 2>/dev/null; then as="sudo"; else as="no"; fi
 if [ "$as" = no ] || ! command -v apt-get >/dev/null 2>&1; then
@@ -29,8 +49,9 @@ export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 off() {
   [ "$ours" = no ] || $as rm -f $policy
-  case "$missing " in *" bind9 "*) $as systemctl disable named >/dev/null 2>&1 || true ;; esac
-  case "$missing " in *" knot "*) $as systemctl disable knot >/dev/null 2>&1 || true ;; esac
+  for server in bind9:named knot:knot nginx:nginx apache2:apache2 caddy:caddy; do
+    case "$missing " in *" ${server%:*} "*) $as systemctl disable "${server#*:}" >/dev/null 2>&1 || true ;; esac
+  done
 }
 ours=no
 if [ ! -e $policy ]; then
@@ -41,5 +62,12 @@ fi
 trap off EXIT
 
 $as apt-get update -q
+there=""
+for package in $missing; do
+  if apt-cache show "$package" >/dev/null 2>&1; then there="$there $package"; else
+    echo "Not packaged here: $package. Please install it; tests that need it are skipped and say so." >&2
+  fi
+done
 # shellcheck disable=SC2086 # a list of packages
-$as apt-get install -y -q --no-install-recommends $missing
+$as apt-get install -y -q --no-install-recommends $there
+if command -v npm >/dev/null 2>&1; then page_tools; fi

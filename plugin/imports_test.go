@@ -24,7 +24,7 @@ var floors = map[string]string{
 	"plugin/policy":             "plugin/set plugin/rule plugin/dnsname",
 	"plugin/answer":             "plugin/policy plugin/rule plugin/dnsname",
 	"plugin/feed":               "plugin/source plugin/list plugin/rpz plugin/set plugin/rule plugin/dnsname",
-	"plugin/helpline":           "",
+	"plugin/helpline":           "plugin/dnsname",
 	"plugin/sinkhole/message":   "",
 	"plugin/sinkhole/authority": "plugin/dnsname",
 	"plugin/sinkhole":           "plugin/sinkhole/message plugin/helpline plugin/policy",

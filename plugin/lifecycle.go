@@ -34,6 +34,7 @@ type sources struct {
 	prefixes []feed.Share[[]netip.Prefix]
 	unwatch  []func()
 	pages    []*sinkhole.Share
+	secure   *site // the help page at https; nil without
 
 	once      sync.Once       // they are given back once
 	clients   *policy.Clients // made of clientsOf
@@ -46,9 +47,7 @@ func (s *sources) release() {
 	for _, f := range s.unwatch {
 		f()
 	}
-	for _, p := range s.pages {
-		p.Release()
-	}
+	sinkhole.ReleaseAll(s.pages)
 	for _, l := range s.lists {
 		l.Release()
 	}
@@ -64,7 +63,8 @@ func (s *sources) release() {
 // shutdown. Only the old one hears of it. So what starts in a reload is on
 // trial until the old instance is shut down; the old one stops it in the other
 // case. Where the old one has no handler to hear of it, a new instance that is
-// dropped takes its handlers with it when the garbage collector finds it.
+// dropped keeps its lists and its help page until the next reload, or until the
+// garbage collector finds it.
 func (n *NoNudify) follow(c *caddy.Controller) {
 	i := instanceOf(c)
 	first := false
@@ -74,11 +74,8 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 			n.reserve = tsigSize
 		}
 		n.config.Secrets = dnsserver.GetConfig(c).TsigSecret
-		if err := n.start(first); err != nil {
-			return plugin.Error(directive.Name, err)
-		}
-		if err := n.openPage(i, dnsserver.GetConfig(c).TLSConfig); err != nil {
-			n.stop()
+		n.certificate = dnsserver.GetConfig(c).TLSConfig
+		if err := n.start(i, first); err != nil {
 			return plugin.Error(directive.Name, err)
 		}
 		runtime.AddCleanup(i, (*NoNudify).stop, n)
@@ -91,11 +88,14 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 	c.OnShutdown(func() error { onTrial.acquit(); n.stop(); return nil })
 }
 
-// start takes hold of all lists and builds the first policy of them. It runs
-// before the ports open. A file that cannot be used stops it: whoever has just
+// start takes hold of all lists, builds the first policy of them and serves the
+// help page. It runs before the ports open. A file that cannot be used stops it: whoever has just
 // started or changed the server is there to read why, and on a reload the old
 // server goes on.
-func (n *NoNudify) start(first bool) error {
+func (n *NoNudify) start(i *instance, first bool) error {
+	if err := n.protect(i); err != nil {
+		return err
+	}
 	feeds, err := n.config.Feeds()
 	if err != nil {
 		return err
@@ -114,6 +114,10 @@ func (n *NoNudify) start(first bool) error {
 	}
 	s.watch(n.rebuild)
 	n.rebuild() // also takes what has come between load and watch
+	if err := n.openPage(i); err != nil {
+		n.stop()
+		return err
+	}
 	registered.add(s)
 	return nil
 }

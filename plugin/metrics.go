@@ -28,6 +28,14 @@ var verdictCount = promauto.NewCounterVec(prometheus.CounterOpts{
 	Help:      "Counter of queries for listed names, by what was done with them.",
 }, []string{"server", "view", "action", "reason", "transport"})
 
+// pageRequests counts visits, and nothing of them.
+var pageRequests = promauto.NewCounter(prometheus.CounterOpts{
+	Namespace: plugin.Namespace,
+	Subsystem: directive.Name,
+	Name:      "page_requests_total",
+	Help:      "Counter of requests that the help page's listeners have answered.",
+})
+
 // verdictKey is one set of label values of verdictCount.
 type verdictKey struct {
 	server, view, action, transport string
@@ -120,12 +128,15 @@ var (
 	filterDesc  = desc("filter_queries_total", "Counter of queries that the list's Bloom filter saw, by its outcome.", "outcome")
 )
 
+var authorityDesc = prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, directive.Name, "authority_expiry_timestamp_seconds"),
+	"When the certificate of the authority ends, of several the first.", nil, nil)
+
 // Describe is prometheus.Collector.
 func (r *registry) Describe(ch chan<- *prometheus.Desc) {
 	for _, g := range listGauges {
 		ch <- g.Desc
 	}
-	for _, d := range []*prometheus.Desc{failingDesc, roundsDesc, filterDesc} {
+	for _, d := range []*prometheus.Desc{failingDesc, roundsDesc, filterDesc, authorityDesc} {
 		ch <- d
 	}
 }
@@ -161,6 +172,9 @@ func (r *registry) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(roundsDesc, prometheus.CounterValue, float64(n), name, string(result))
 		}
 	}
+	if end := r.authorityEnds(); !end.IsZero() {
+		ch <- prometheus.MustNewConstMetric(authorityDesc, prometheus.GaugeValue, unix(end))
+	}
 	counters.Range(func(name, c any) bool {
 		t := c.(*policy.Counter).Counts()
 		count := func(outcome string, v uint64) {
@@ -171,6 +185,19 @@ func (r *registry) Collect(ch chan<- prometheus.Metric) {
 		count("false_positive", t.FalsePositive)
 		return true
 	})
+}
+
+// authorityEnds returns when the first of the authorities ends, zero when there
+// is none.
+func (r *registry) authorityEnds() (end time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sources {
+		if s.secure != nil && s.secure.authority != nil {
+			end = earlier(end, s.secure.authority.Status().NotAfter)
+		}
+	}
+	return end
 }
 
 // states sums up the lists by name: several directives may use the same one,

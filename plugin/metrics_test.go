@@ -96,8 +96,8 @@ func TestMetricNames(t *testing.T) {
 			}
 		}
 	}
-	if len(families) != 15 {
-		t.Errorf("%d metrics, want 15", len(families))
+	if len(families) != 16 {
+		t.Errorf("%d metrics, want 16", len(families))
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil || len(problems) > 0 {

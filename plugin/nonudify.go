@@ -8,6 +8,7 @@ package nonudify
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"strings"
@@ -31,11 +32,12 @@ import (
 type NoNudify struct {
 	Next plugin.Handler
 
-	config   *directive.Config
-	answerer *answer.Answerer
-	reserve  int                           // octets that others will add to a reply
-	policy   atomic.Pointer[policy.Policy] // nil before the start
-	verdicts verdictCounters
+	config      *directive.Config
+	answerer    *answer.Answerer
+	reserve     int                           // octets that others will add to a reply
+	certificate *tls.Config                   // of the tls plugin in the same server block; nil without
+	policy      atomic.Pointer[policy.Policy] // nil before the start
+	verdicts    verdictCounters
 
 	mu      sync.Mutex // one rebuild of the policy at a time
 	sources *sources   // what it is built of, while the server runs

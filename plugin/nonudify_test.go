@@ -29,7 +29,7 @@ func handler(t testing.TB, body string) *NoNudify {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.start(true); err != nil {
+	if err := n.start(&instance{}, true); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.stop)
@@ -115,7 +115,7 @@ func TestNotReady(t *testing.T) {
 	if e, ok := reply.IsEdns0().Option[0].(*dns.EDNS0_EDE); !ok || e.InfoCode != dns.ExtendedErrorCodeNotReady {
 		t.Errorf("Got option %v, want Not Ready", reply.IsEdns0().Option)
 	}
-	if err := n.start(true); err != nil {
+	if err := n.start(&instance{}, true); err != nil {
 		t.Fatal(err)
 	}
 	defer n.stop()
@@ -241,7 +241,7 @@ func TestMissAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := zoned.start(true); err != nil {
+	if err := zoned.start(&instance{}, true); err != nil {
 		t.Fatal(err)
 	}
 	defer zoned.stop()
@@ -270,7 +270,7 @@ func TestSwapUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := with.start(true); err != nil {
+	if err := with.start(&instance{}, true); err != nil {
 		t.Fatal(err)
 	}
 	defer with.stop()
@@ -399,7 +399,7 @@ func TestStartWhileListsChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := n.start(true); err != nil {
+		if err := n.start(&instance{}, true); err != nil {
 			t.Fatal(err)
 		}
 		if !n.Ready() {

@@ -10,10 +10,6 @@ import (
 	"time"
 	"weak"
 
-	"github.com/coredns/coredns/plugin"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
-
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/policy"
@@ -24,17 +20,6 @@ import (
 // pages are the listeners of the help page. They outlive a reload.
 var pages = sinkhole.Pool{Failed: func(address netip.AddrPort, err error) { log.Errorf("Help page at %v: %v", address, err) }}
 
-var (
-	pageRequests = promauto.NewCounter(prometheus.CounterOpts{
-		Namespace: plugin.Namespace, Subsystem: directive.Name, Name: "page_requests_total",
-		Help: "Counter of requests that the help page's listeners have answered.",
-	})
-	authorityExpiry = promauto.NewGauge(prometheus.GaugeOpts{
-		Namespace: plugin.Namespace, Subsystem: directive.Name, Name: "authority_expiry_timestamp_seconds",
-		Help: "When the certificate of the authority ends, 0 if there is none.",
-	})
-)
-
 // counted counts the requests that a handler answers, and nothing of them.
 func counted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,50 +28,64 @@ func counted(h http.Handler) http.Handler {
 	})
 }
 
-// site is the help page of all directives of an instance that show the same.
+// site is what is served, at http or at https, of all directives of an instance
+// whose pages say the same.
 type site struct {
-	plain, secure sinkhole.Site
-	reason        policy.Reason        // for hosts that none of the policies blocks
-	authority     *authority.Authority // nil: there is none
+	sinkhole.Site
+	reason    policy.Reason        // for hosts that none of the policies blocks
+	authority *authority.Authority // nil: there is none
 
 	mu      sync.Mutex
 	members []*NoNudify
 }
 
-// errCertificate refuses a listener that could finish no handshake.
-var errCertificate = errors.New("the help page at https has no certificate: add the tls plugin to this server block, or 'authority'")
+var (
+	// errCertificate refuses a listener that could finish no handshake.
+	errCertificate = errors.New("the help page at https has no certificate: add the tls plugin to this server block, or 'authority'")
+	// errDiffer explains sinkhole.ErrShared.
+	errDiffer = errors.New("directives with the same 'page' must agree in reason, organization, contact, incident, language, country, helplines and help, and at https in authority and certificate")
+)
+
+// protect keeps every list off the hosts that the help pages of the instance are
+// at, and that this one links to by its operator's wish.
+func (n *NoNudify) protect(i *instance) error {
+	hosts, err := n.config.OwnHosts(time.Now())
+	n.config.Page.Protected = append(hosts, i.help...)
+	return err
+}
 
 // openPage starts the listeners of the help page.
-func (n *NoNudify) openPage(i *instance, certificate *tls.Config) error {
-	if len(n.config.Page.Listeners) == 0 {
-		return nil
-	}
-	s, err := i.site(n, certificate)
-	if err != nil {
-		return err
-	}
+func (n *NoNudify) openPage(i *instance) error {
+	sites := map[bool]*site{}
 	for _, l := range n.config.Page.Listeners {
-		served := &s.plain
-		if l.TLS {
-			served = &s.secure
+		if sites[l.TLS] == nil {
+			s, err := i.site(n, l.TLS)
+			if err != nil {
+				return err
+			}
+			sites[l.TLS] = s
 		}
-		share, err := pages.Acquire(l.Addr, weak.Make(i), served)
+		share, err := pages.Acquire(l.Addr, weak.Make(i), &sites[l.TLS].Site)
+		if errors.Is(err, sinkhole.ErrShared) {
+			err = fmt.Errorf("%w: %w", err, errDiffer)
+		}
 		if err != nil {
 			return err
 		}
 		n.sources.pages = append(n.sources.pages, share)
 	}
+	n.sources.secure = sites[true]
 	return nil
 }
 
 // site returns the site of a directive: the one that another of the instance
 // has already, if it shows the same.
-func (i *instance) site(n *NoNudify, certificate *tls.Config) (*site, error) {
-	key := pageKey(n.config, certificate)
+func (i *instance) site(n *NoNudify, secure bool) (*site, error) {
+	key := pageKey(n, secure)
 	s := i.sites[key]
 	if s == nil {
 		s = &site{reason: n.config.Reason}
-		if err := s.open(n.config, certificate); err != nil {
+		if err := s.open(n, secure); err != nil {
 			return nil, err
 		}
 		i.sites[key] = s
@@ -97,29 +96,55 @@ func (i *instance) site(n *NoNudify, certificate *tls.Config) (*site, error) {
 	return s, nil
 }
 
-// pageKey is the same for directives whose pages show the same.
-func pageKey(c *directive.Config, certificate *tls.Config) string {
-	a := c.Answer
-	return fmt.Sprint(c.Reason, a.Organization, a.Contacts, a.Incidents, c.Languages, c.Page.Help, c.Page.Countries, c.Page.Helplines, c.Page.Authority != nil, certificate != nil)
+// pageKey is the same for directives whose pages show the same, at https with
+// the same certificates.
+func pageKey(n *NoNudify, secure bool) string {
+	c, a := n.config, n.config.Answer
+	key := fmt.Sprintf("%d %q %q %q %q %q %q %q", c.Reason, a.Organization, a.Contacts, a.Incidents,
+		c.Languages, c.Page.Help, c.Page.Countries, c.Page.Helplines)
+	if !secure {
+		return key
+	}
+	own := directive.Authority{}
+	if c.Page.Authority != nil {
+		own = *c.Page.Authority
+	}
+	return fmt.Sprintf("https %s %q %q", key, own, certificateKey(n.certificate))
+}
+
+// certificateKey is the same for settings of the tls plugin that name the same
+// certificate: each server block has settings of its own.
+func certificateKey(c *tls.Config) string {
+	switch {
+	case c == nil:
+		return ""
+	case len(c.Certificates) > 0 && len(c.Certificates[0].Certificate) > 0:
+		return string(c.Certificates[0].Certificate[0])
+	}
+	return fmt.Sprintf("%p", c)
 }
 
 // open makes the handler, and reads what it needs from disk.
-func (s *site) open(c *directive.Config, certificate *tls.Config) error {
+func (s *site) open(n *NoNudify, secure bool) error {
+	c := n.config
 	page, err := c.NewPage(time.Now)
 	if err != nil {
 		return err
 	}
+	s.Handler = counted(sinkhole.NewHandler(sinkhole.HandlerConfig{
+		Page: page, Reason: s.reasonOf, Help: c.Page.Help, Contact: c.Contact(),
+	}))
+	if !secure {
+		return nil
+	}
+	if c.Page.Authority == nil && n.certificate == nil {
+		return errCertificate
+	}
 	if err := s.openAuthority(c.Page.Authority); err != nil {
 		return err
 	}
-	if c.Page.Authority == nil && certificate == nil && c.Page.Secure() {
-		return errCertificate
-	}
-	s.plain.Handler = counted(sinkhole.NewHandler(sinkhole.HandlerConfig{
-		Page: page, Reason: s.reasonOf, Help: c.Page.Help, Contact: c.Contact(),
-	}))
 	own, _ := c.Page.HelpName()
-	s.secure = sinkhole.Site{Handler: s.plain.Handler, TLS: s.handshake(own, certificate)}
+	s.TLS = s.handshake(own, n.certificate)
 	return nil
 }
 
@@ -130,16 +155,13 @@ func (s *site) openAuthority(a *directive.Authority) (err error) {
 		return nil
 	}
 	s.authority, err = authority.Load(authority.Config{Certificate: a.Certificate, Key: a.Key, Listed: s.listed})
-	switch {
-	case errors.Is(err, authority.ErrExpired):
-		log.Errorf("No help page for names at https: %v", err)
-		return nil
-	case err != nil:
+	if err != nil {
 		return err
 	}
-	status := s.authority.Status()
-	authorityExpiry.Set(unix(status.NotAfter))
-	if status.Renew {
+	switch status := s.authority.Status(); {
+	case !status.Issuing:
+		log.Errorf("No help page for names at https: the time of %s is not now, it ends on %s", a.Certificate, status.NotAfter.Format(time.DateOnly))
+	case status.Renew:
 		log.Warningf("The certificate %s ends on %s: put a new one in its place and reload", a.Certificate, status.NotAfter.Format(time.DateOnly))
 	}
 	return nil

@@ -45,6 +45,9 @@ func parse(c *caddy.Controller) (*NoNudify, error) {
 		if path := instanceOf(c).shared(config.Copies()); path != "" {
 			return nil, c.Errf("the same list is named twice with the same state directory and different options, and %s cannot be the copy of both", path)
 		}
+		if name, ok := config.Page.HelpName(); ok {
+			instanceOf(c).help = append(instanceOf(c).help, name)
+		}
 		if n, err = newHandler(config); err != nil {
 			return nil, c.Err(err.Error())
 		}

@@ -5,6 +5,8 @@ import (
 	"weak"
 
 	"github.com/coredns/caddy"
+
+	"github.com/nonudify/nonudify/plugin/dnsname"
 )
 
 // instance stands for the CoreDNS instance that a handler was set up for. The
@@ -12,6 +14,7 @@ import (
 type instance struct {
 	copies map[string]string // keys of feeds, by the path of the copy that they keep
 	sites  map[string]*site  // by their pageKey
+	help   []dnsname.Name    // where its operators have the help page
 }
 
 // instanceKey is where an instance keeps its own.

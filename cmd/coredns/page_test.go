@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/coredns/caddy"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // visitor is a browser that finds every host at one address.
@@ -74,12 +75,12 @@ func TestPage(t *testing.T) {
 		if err != nil || status != want {
 			t.Errorf("%s: status %d, %v, want %d", host, status, err, want)
 		}
-		for _, part := range []string{"Example School", "it@school.example", "0800 1111", "It is not your fault"} {
+		for _, part := range []string{"Example School", "it@school.example", "https://www.childline.org.uk/", "It is not your fault"} {
 			if !strings.Contains(html, part) {
 				t.Errorf("%s: the page lacks %q", host, part)
 			}
 		}
-		if strings.Contains(html, "secret") || strings.Contains(html, ".example/") || strings.Contains(html, unsaid) {
+		if strings.Contains(html, "secret") || strings.Contains(html, unsaid) {
 			t.Errorf("%s: the page tells what was asked for", host)
 		}
 	}
@@ -154,9 +155,58 @@ func TestPageShared(t *testing.T) {
 	}
 	i := start(t, two("organization A", "organization A\nblock other.example"))
 	stop(i)
-	_, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(two("organization A", "organization B")), Filepath: "Corefile", ServerTypeName: "dns"})
-	if err == nil || !strings.Contains(err.Error(), "another help page is served there") {
-		t.Errorf("two pages at one address: %v", err)
+	dir := t.TempDir()
+	certA, keyA, _ := managed(t, dir)
+	certB, keyB := filepath.Join(dir, "other.pem"), filepath.Join(dir, "other.key")
+	for from, to := range map[string]string{certA: certB, keyA: keyB} {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pair := range [][2]string{
+		{"organization A", "organization B"},
+		{"contact tel:+15550100", ""},
+		{"country DE", "country AT"},
+		{"authority " + certA + " " + keyA, "authority " + certB + " " + keyB},
+	} {
+		corefile := two(pair[0], pair[1])
+		if strings.HasPrefix(pair[0], "authority") {
+			corefile = strings.ReplaceAll(corefile, "page ", "page https://")
+		}
+		_, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(corefile), Filepath: "Corefile", ServerTypeName: "dns"})
+		if err == nil || !strings.Contains(err.Error(), "another help page is served there") {
+			t.Errorf("%v: two pages at one address: %v", pair, err)
+		}
+	}
+}
+
+// TestPageSharedByGuests: those who manage their devices get the page at https,
+// guests share the one at http with them.
+func TestPageSharedByGuests(t *testing.T) {
+	up, page, secure := newUpstream(t), freeAddress(t), freeAddress(t)
+	cert, key, _ := managed(t, t.TempDir())
+	guests := "organization A\npage " + page
+	stop(start(t, block(up, guests+" https://"+secure+"\nauthority "+cert+" "+key)+strings.Replace(block(up, guests), ".:0", "school.example:0", 1)))
+}
+
+// TestPageLinksStay: no list can take from people what the page leads them to.
+func TestPageLinksStay(t *testing.T) {
+	up, own := newUpstream(t), filepath.Join(t.TempDir(), "own.txt")
+	if err := os.WriteFile(own, []byte("DE | child | Our counsellor | | https://counsellor.school.example/\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const names = "block school.example isp.example"
+	corefile := block(up, names+"\nhelplines "+own) + strings.Replace(block(up, "help https://help.isp.example/"), ".:0", "other.example:0", 1)
+	s := &serving{t, start(t, corefile)}
+	defer func() { stop(s.Instance) }()
+	for name, want := range map[string]string{"counsellor.school.example": passes, "help.isp.example": passes, "www.isp.example": denies, "www.school.example": denies} {
+		if got := answer(s.ask(name)); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
 	}
 }
 
@@ -303,4 +353,48 @@ func TestPageWithoutCertificate(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "add the tls plugin") {
 		t.Errorf("no certificate: %v", err)
 	}
+}
+
+// TestPageMetrics counts visits, and tells when an authority ends for as long as
+// there is one.
+func TestPageMetrics(t *testing.T) {
+	up, page := newUpstream(t), freeAddress(t)
+	cert, key, trusted := managed(t, t.TempDir())
+	s := serve(t, up, "block bad.example\npage https://"+page+"\nauthority "+cert+" "+key)
+	before := gathering(t)["coredns_nonudify_page_requests_total"]
+	if _, _, err := visit(visitor(t, page, trusted), "https://bad.example/"); err != nil {
+		t.Fatal(err)
+	}
+	after := gathering(t)
+	if after["coredns_nonudify_page_requests_total"] <= before {
+		t.Error("a visit is not counted")
+	}
+	const name = "coredns_nonudify_authority_expiry_timestamp_seconds"
+	if end := time.Unix(int64(after[name]), 0); end.Before(time.Now().AddDate(0, 0, 29)) || end.After(time.Now().AddDate(0, 0, 31)) {
+		t.Errorf("the authority ends on %v", end)
+	}
+	if err := s.reload(block(up, "block bad.example")); err != nil {
+		t.Fatal(err)
+	}
+	if end, known := gathering(t)[name]; known {
+		t.Errorf("without an authority one ends at %v", end)
+	}
+}
+
+// gathering returns all metrics of the process that have no labels.
+func gathering(t *testing.T) map[string]float64 {
+	t.Helper()
+	families, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			if len(m.Label) == 0 {
+				values[f.GetName()] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			}
+		}
+	}
+	return values
 }

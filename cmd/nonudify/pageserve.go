@@ -4,11 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/nonudify/nonudify/plugin/directive"
@@ -18,10 +16,6 @@ import (
 
 // defaultListen is where the page is served unless -listen says otherwise.
 const defaultListen = "127.0.0.1:8080"
-
-// anyHost stands for the operator's host where every host is his. It is no name
-// in the DNS (RFC 6761 §6.4).
-const anyHost = "page.invalid"
 
 // serve serves the page until the program is told to end.
 func (c *pageFlags) serve(e *env, config *directive.Config) (int, error) {
@@ -38,7 +32,7 @@ func (c *pageFlags) serve(e *env, config *directive.Config) (int, error) {
 	pool := sinkhole.Pool{Failed: func(a netip.AddrPort, err error) { e.note("help page at %v: %v", a, err) }}
 	site := &sinkhole.Site{Handler: h}
 	var shares []*sinkhole.Share
-	defer func() { release(shares) }()
+	defer func() { sinkhole.ReleaseAll(shares) }()
 	for _, a := range addresses {
 		share, err := pool.Acquire(a, e, site)
 		if err != nil {
@@ -52,15 +46,6 @@ func (c *pageFlags) serve(e *env, config *directive.Config) (int, error) {
 	<-ctx.Done()
 	stop() // whoever asks again does not want to wait for slow clients
 	return fine, nil
-}
-
-// release ends all listeners at once: each may have to wait for its clients.
-func release(shares []*sinkhole.Share) {
-	var ended sync.WaitGroup
-	for _, s := range shares {
-		ended.Go(s.Release)
-	}
-	ended.Wait()
 }
 
 // addresses returns where the page is served.
@@ -101,27 +86,11 @@ func (c *pageFlags) handler(e *env, config *directive.Config) (http.Handler, err
 	if err != nil {
 		return nil, err
 	}
-	h := sinkhole.HandlerConfig{
+	return sinkhole.NewHandler(sinkhole.HandlerConfig{
 		Page:    p,
 		Reason:  func(string) policy.Reason { return config.Reason },
 		Help:    config.Page.Help,
+		Own:     c.own,
 		Contact: config.Contact(),
-	}
-	if !c.own {
-		return sinkhole.NewHandler(h), nil
-	}
-	h.Help = &url.URL{Scheme: "https", Host: anyHost}
-	if config.Page.Help != nil {
-		h.Help.Path = config.Page.Help.Path
-	}
-	return atAnyHost{sinkhole.NewHandler(h)}, nil
-}
-
-// atAnyHost answers all requests as if they were for anyHost.
-type atAnyHost struct{ http.Handler }
-
-func (h atAnyHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	own := *r
-	own.Host = anyHost
-	h.Handler.ServeHTTP(w, &own)
+	}), nil
 }

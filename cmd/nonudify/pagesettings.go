@@ -40,7 +40,7 @@ type settings struct {
 	Status    int
 	Addresses []string // to listen at, with brackets where URLs have them; none: all
 	Link      string   // who blocks, a Link field; "" where none is sent
-	Policy    string   // Content-Security-Policy
+	CSP       string   // Content-Security-Policy
 
 	Own        bool   // the page is there for the operator's own address
 	Host, Port string // of it
@@ -78,7 +78,7 @@ func (c *pageFlags) settings(p *sinkhole.Page, config *directive.Config) (*setti
 		Dir:      filepath.ToSlash(dir),
 		Blocked:  !c.own,
 		Status:   http.StatusForbidden,
-		Policy:   p.Policy(),
+		CSP:      p.ContentSecurityPolicy(),
 		Own:      c.own,
 		Host:     "help.example",
 		Port:     "443",
@@ -124,10 +124,7 @@ func (s *settings) setHelp(help *url.URL) error {
 
 // linkOf returns the field that names who blocks by law (RFC 7725 §4).
 func linkOf(config *directive.Config) string {
-	by := config.Contact()
-	if config.Page.Help != nil {
-		by = config.Page.Help.String()
-	}
+	by := sinkhole.BlockedBy(config.Page.Help, config.Contact())
 	if by == "" {
 		return ""
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -9,12 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/text/language"
-
 	"github.com/nonudify/nonudify/plugin/directive"
-	"github.com/nonudify/nonudify/plugin/helpline"
 	"github.com/nonudify/nonudify/plugin/sinkhole"
-	"github.com/nonudify/nonudify/plugin/sinkhole/message"
 )
 
 // The directories of the files.
@@ -29,11 +24,7 @@ func (c *pageFlags) write(e *env, config *directive.Config) (int, error) {
 	if err != nil {
 		return wrong, err
 	}
-	until, err := expiry(config, e.now())
-	if err != nil {
-		return wrong, err
-	}
-	files := c.pages(p, config, until)
+	files, until := c.pages(p, config)
 	if err := c.addSettings(files, p, config); err != nil {
 		return wrong, err
 	}
@@ -48,13 +39,17 @@ func (c *pageFlags) write(e *env, config *directive.Config) (int, error) {
 	return fine, nil
 }
 
-// pages returns the page by the names of its files below the directory.
-func (c *pageFlags) pages(p *sinkhole.Page, config *directive.Config, until time.Time) map[string][]byte {
-	files := make(map[string][]byte)
+// pages returns the page by the names of its files below the directory, and the
+// day from which on one of the numbers in them must not be shown any more; zero when
+// there is none.
+func (c *pageFlags) pages(p *sinkhole.Page, config *directive.Config) (files map[string][]byte, until time.Time) {
+	files = make(map[string][]byte)
 	add := func(dir string, own bool) {
-		for name, html := range p.Static(config.Reason, own) {
-			files[filepath.Join(dir, name)] = append(slices.Clip(html), freshness(until)...)
+		pages, good := p.Static(config.Reason, own)
+		for name, html := range pages {
+			files[filepath.Join(dir, name)] = append(slices.Clip(html), freshness(good)...)
 		}
+		until = good // the numbers are the same in both directories
 	}
 	if !c.own {
 		add(dirBlocked, false)
@@ -63,7 +58,7 @@ func (c *pageFlags) pages(p *sinkhole.Page, config *directive.Config, until time
 	if c.own || config.Page.Help != nil {
 		add(dirHelp, true)
 	}
-	return files
+	return files, until
 }
 
 // freshness returns a comment that tells whoever looks after the files until
@@ -73,55 +68,6 @@ func freshness(until time.Time) string {
 		return "<!-- Written by nonudify page. No phone number is on it. -->\n"
 	}
 	return fmt.Sprintf("<!-- Written by nonudify page. Its phone numbers are good until %s: write it again before that day. -->\n", until.Format(time.DateOnly))
-}
-
-// expiry returns the day from which on one of the numbers in the files must not
-// be shown any more; zero when there is none in them.
-func expiry(config *directive.Config, now time.Time) (until time.Time, err error) {
-	d, err := directoryOf(config, now)
-	if err != nil {
-		return until, err
-	}
-	for _, code := range shownCountries(d, config) {
-		c := d.Country(code, now)
-		for _, entry := range slices.Concat(c.Emergency, c.Child, c.Carers, c.Hotlines, c.Removal.Under18, c.Removal.Adults,
-			c.Behaviour.Under18, c.Behaviour.Adults, c.Centres, c.Directories) {
-			if at := entry.Expires(); !at.IsZero() && (until.IsZero() || at.Before(until)) {
-				until = at
-			}
-		}
-	}
-	return until, nil
-}
-
-// shownCountries returns the countries whose helplines are in the files: those
-// that the operator has named, or else those that the languages point to.
-func shownCountries(d *helpline.Directory, config *directive.Config) []string {
-	if len(config.Page.Countries) > 0 {
-		return config.Page.Countries
-	}
-	var codes []string
-	for _, l := range message.Languages() {
-		codes = append(codes, d.Guess([]language.Tag{l.Tag}))
-	}
-	return codes
-}
-
-// directoryOf returns the helplines of the page.
-func directoryOf(config *directive.Config, now time.Time) (*helpline.Directory, error) {
-	d := helpline.Builtin()
-	for _, path := range config.Page.Helplines {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		changes, err := helpline.Parse(f, path, now)
-		if err = errors.Join(err, f.Close()); err != nil {
-			return nil, err
-		}
-		d = d.With(changes)
-	}
-	return d, nil
 }
 
 // save writes files and names them on the standard output. All are complete and

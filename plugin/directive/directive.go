@@ -134,6 +134,8 @@ type parser struct {
 	root   string
 	config *Config
 	seen   map[string]bool // properties that were given
+	// pageOff is that the page was turned off, beside which no address makes sense.
+	pageOff bool
 }
 
 // repeatable are the properties that may be given more than once.

@@ -268,7 +268,7 @@ func TestParseErrors(t *testing.T) {
 		{"block chat.childline.org.uk", "2: 'chat.childline.org.uk': a protected name is never blocked: people in need or millions of others use it"},
 
 		{"action refuse", "2: unknown action 'refuse': want nxdomain, nodata, sinkhole or shadow"},
-		{"action sinkhole", "3: action sinkhole needs the addresses of the page: name them, or give 'page' one that is not 0.0.0.0 or [::]"},
+		{"action sinkhole", "3: action sinkhole needs the addresses of the page: name them, or give 'page' one on port 80 that is not 0.0.0.0 or [::]"},
 		{"action sinkhole help.example", "2: 'help.example' is not an address"},
 		{"action sinkhole 192.0.2.1/32", "2: '192.0.2.1/32' is not an address"},
 		{"action sinkhole 0.0.0.0", "2: bad sinkhole address 0.0.0.0: clients would connect to themselves"},

@@ -19,7 +19,8 @@ import (
 // Limits of what a directive may ask for.
 const (
 	maxListeners = 16
-	maxCountries = 8
+	maxCountries = 4
+	maxHelplines = 8
 )
 
 // Page is what a directive says of the help page.
@@ -30,6 +31,9 @@ type Page struct {
 	Countries []string // whose helplines come first, as ISO 3166-1 codes in upper case
 	Helplines []string // files of the operator's own helplines
 	Authority *Authority
+	// Protected are more hosts that no list may block. They are no part of the
+	// directive: whoever has them enters them.
+	Protected []dnsname.Name
 }
 
 // Listener is where the page is served.
@@ -46,10 +50,11 @@ type Authority struct {
 // page reads where the help page is served: ADDRESS is an IP address with or
 // without a port, with https:// in front for a listener with TLS.
 func (p *parser) page(args []string) error {
+	if slices.Contains(args, "off") && len(args)+len(p.config.Page.Listeners) > 1 || p.pageOff {
+		return p.Errf("the page is off, or it has addresses")
+	}
 	if args[0] == "off" {
-		if len(args) > 1 {
-			return p.ArgErr()
-		}
+		p.pageOff = true
 		return nil
 	}
 	for _, arg := range args {
@@ -79,7 +84,7 @@ func parseListener(arg string) (Listener, error) {
 	case scheme == "https":
 		l.TLS, port = true, 443
 	case scheme != "http":
-		return l, fmt.Errorf("page '%s': want an address, or https:// and an address", arg)
+		return l, fmt.Errorf("page '%s': want an address, with http:// or https:// in front or without", arg)
 	}
 	bare := rest
 	if strings.HasPrefix(bare, "[") && strings.HasSuffix(bare, "]") {
@@ -110,6 +115,11 @@ func (p *parser) help(args []string) error {
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return p.Errf("help '%s': want no user, query or fragment", show(arg))
 	}
+	name, err := dnsname.Parse(u.Hostname())
+	if err != nil {
+		return p.Errf("help '%s': want a name, which a certificate can be for", show(arg))
+	}
+	u.Host = strings.Replace(u.Host, u.Hostname(), string(name), 1)
 	p.config.Page.Help = u
 	return nil
 }
@@ -132,6 +142,7 @@ func (p *parser) country(args []string) error {
 	return nil
 }
 
+// helplines reads the files of the operator's own helplines.
 func (p *parser) helplines(args []string) error {
 	for _, arg := range args {
 		if isURL(arg) {
@@ -139,9 +150,13 @@ func (p *parser) helplines(args []string) error {
 		}
 		p.config.Page.Helplines = append(p.config.Page.Helplines, p.path(arg))
 	}
+	if len(p.config.Page.Helplines) > maxHelplines {
+		return p.Errf("more than %d files of helplines", maxHelplines)
+	}
 	return nil
 }
 
+// authority reads where the certificate authority is.
 func (p *parser) authority(args []string) error {
 	if len(args) != 2 {
 		return p.ArgErr()
@@ -159,10 +174,28 @@ func (p *parser) finishPage() error {
 	case page.Secure() && page.Authority == nil && page.Help == nil:
 		return p.Errf("a page at https needs a certificate: either 'help URL' and the tls plugin, or 'authority CERT KEY'")
 	}
+	if len(page.Listeners) > 0 && p.config.censors() && page.Help == nil && len(a.Contacts) == 0 {
+		return p.Errf("a page for sites that the law blocks must say whom to ask: it needs a 'contact' or 'help'") // RFC 7725 §4
+	}
+	if err := p.knowCountries(); err != nil {
+		return err
+	}
 	if a.Action == answer.Sinkhole && len(a.Addresses) == 0 {
 		a.Addresses = page.addresses()
 		if len(a.Addresses) == 0 {
-			return p.Errf("action sinkhole needs the addresses of the page: name them, or give 'page' one that is not 0.0.0.0 or [::]")
+			return p.Errf("action sinkhole needs the addresses of the page: name them, or give 'page' one on port 80 that is not 0.0.0.0 or [::]")
+		}
+	}
+	return nil
+}
+
+// knowCountries refuses a country for which there is nothing to show. With files
+// of helplines, which may have it, that is found out when they are read.
+func (p *parser) knowCountries() error {
+	for _, code := range p.config.Page.Countries {
+		known := slices.ContainsFunc(helpline.Builtin().Countries(), func(place helpline.Place) bool { return place.Code == code })
+		if !known && len(p.config.Page.Helplines) == 0 {
+			return p.Errf("no helplines are known for country '%s': give it some with 'helplines'", code)
 		}
 	}
 	return nil
@@ -201,7 +234,7 @@ func (c *Config) NewPage(now func() time.Time) (*sinkhole.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := sinkhole.Config{
+	config := sinkhole.PageConfig{
 		Organization: c.Answer.Organization,
 		Contacts:     c.Answer.Contacts,
 		Countries:    c.Page.Countries,
@@ -215,7 +248,7 @@ func (c *Config) NewPage(now func() time.Time) (*sinkhole.Page, error) {
 	return sinkhole.NewPage(config)
 }
 
-// helplines reads the files of the operator's own helplines.
+// readHelplines reads the files of the operator's own helplines.
 func (p *Page) readHelplines(now time.Time) (all []helpline.Change, err error) {
 	for _, path := range p.Helplines {
 		changes, wrong := readHelplineFile(path, now)
@@ -225,12 +258,35 @@ func (p *Page) readHelplines(now time.Time) (all []helpline.Change, err error) {
 }
 
 func readHelplineFile(path string, now time.Time) ([]helpline.Change, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: is no regular file", path) // to open a pipe could wait for ever
+	}
+	if err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	return helpline.Parse(f, path, now)
+}
+
+// OwnHosts returns the hosts that the operator's own helplines lead to.
+func (c *Config) OwnHosts(now time.Time) ([]dnsname.Name, error) {
+	own, err := c.Page.readHelplines(now)
+	var hosts []dnsname.Name
+	for _, change := range own {
+		u, wrong := url.Parse(change.URL)
+		if wrong != nil {
+			continue // there is none
+		}
+		if name, wrong := dnsname.Parse(u.Hostname()); wrong == nil {
+			hosts = append(hosts, name)
+		}
+	}
+	return hosts, err
 }
 
 // Contact returns the first address for wrong blocks, "" when there is none.

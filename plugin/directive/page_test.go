@@ -3,7 +3,6 @@ package directive
 import (
 	"fmt"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -17,6 +16,7 @@ import (
 	"github.com/nonudify/nonudify/plugin/helpline"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
+	"github.com/nonudify/nonudify/plugin/sinkhole"
 )
 
 func TestParsePage(t *testing.T) {
@@ -39,10 +39,11 @@ func TestParsePage(t *testing.T) {
 }
 
 func TestParsePageRefuses(t *testing.T) {
-	many := "page"
+	var addresses []string
 	for port := range maxListeners + 1 {
-		many += fmt.Sprintf(" 127.0.0.1:%d", 8000+port)
+		addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", 8000+port))
 	}
+	many := "page " + strings.Join(addresses, " ")
 	for properties, want := range map[string]string{
 		"page":                                 "Corefile:2",
 		"page help.example":                    "want an address",
@@ -50,7 +51,7 @@ func TestParsePageRefuses(t *testing.T) {
 		"page [192.0.2.1":                      "want an address",
 		"page 192.0.2.1]":                      "want an address",
 		"page 224.0.0.1":                       "nobody can connect",
-		"page ftp://192.0.2.1":                 "want an address, or https://",
+		"page ftp://192.0.2.1":                 "want an address, with http",
 		"page 192.0.2.1 192.0.2.1:80":          "given twice",
 		"page off 192.0.2.1":                   "Corefile:2",
 		many:                                   "more than 16",
@@ -67,11 +68,15 @@ func TestParsePageRefuses(t *testing.T) {
 		"country Germany":                      "is no country",
 		"country D1":                           "is no country",
 		"country DE de":                        "given twice",
-		"country AT BE BG CY CZ DE DK EE ES":   "more than 8",
+		"country AT BE BG CY CZ":               "more than 4",
+		"country ZZ":                           "no helplines are known",
+		"helplines a b c d e f g h i":          "more than 8 files",
+		"help https://127.0.0.1/":              "want a name",
+		"page 192.0.2.1\nreason censored":      "whom to ask",
 		"helplines https://a.example/x":        "a file is meant",
 		"action sinkhole":                      "needs the addresses of the page",
 		"action sinkhole\npage 0.0.0.0":        "needs the addresses of the page",
-		"action sinkhole\npage 127.0.0.1:8080": "needs the addresses of the page",
+		"action sinkhole\npage 127.0.0.1:8080": "one on port 80",
 	} {
 		_, err := parse(block(properties), "")
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "Corefile:") {
@@ -110,6 +115,15 @@ func TestHelpIsAllowed(t *testing.T) {
 	}
 }
 
+// TestHelpName holds that a browser finds the page at a name that it writes in
+// another way.
+func TestHelpName(t *testing.T) {
+	c := mustParse(t, "help https://Hilfe.Schüler.example:8443/seite")
+	if got := c.Page.Help.String(); got != "https://hilfe.xn--schler-5ya.example:8443/seite" {
+		t.Errorf("help is at %s", got)
+	}
+}
+
 // TestNewPage holds that what the directive says arrives on the page.
 func TestNewPage(t *testing.T) {
 	dir := t.TempDir()
@@ -122,7 +136,7 @@ func TestNewPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	html, language := p.Render(nil, nil, policy.Censored, false)
+	html, language := p.Render(sinkhole.Wish{Reason: policy.Censored})
 	for _, want := range []string{"Example School", "it@school.example", "lumen 42", "Frau Beispiel, Zimmer 12", "030 1234567", "Deutschland"} {
 		if !strings.Contains(string(html), want) {
 			t.Errorf("the page lacks %q", want)
@@ -136,14 +150,19 @@ func TestNewPage(t *testing.T) {
 func TestNewPageRefuses(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.txt")
+	good := filepath.Join(dir, "good.txt")
+	if err := os.WriteFile(good, []byte("# none\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(bad, []byte("DE | child | A\nDE | nothing | B | 110 | | | 2026-11-01\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for properties, want := range map[string]string{
-		"helplines " + bad:             "bad.txt:2:",
-		"helplines " + bad + " absent": "bad.txt:1:",
-		"helplines absent.txt":         "absent.txt",
-		"country XX":                   `"XX"`,
+		"helplines " + bad:              "bad.txt:2:",
+		"helplines " + bad + " absent":  "bad.txt:1:",
+		"helplines absent.txt":          "absent.txt",
+		"country XX\nhelplines " + good: `"XX"`,
+		"helplines " + dir:              "is no regular file",
 	} {
 		if _, err := mustParse(t, properties).NewPage(time.Now); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", properties, err, want)
@@ -164,7 +183,7 @@ func TestLinksAreProtected(t *testing.T) {
 	}
 	hosts := map[string]bool{}
 	for _, place := range helpline.Builtin().Countries() {
-		html, _ := page.Render(nil, url.Values{"country": {place.Code}}, policy.Blocked, false)
+		html, _ := page.Render(sinkhole.Wish{Country: place.Code, Reason: policy.Blocked})
 		for _, m := range regexp.MustCompile(`href="https://([^/"]+)`).FindAllStringSubmatch(string(html), -1) {
 			hosts[m[1]] = true
 		}

@@ -116,9 +116,9 @@ func (c *Config) ownRules(p *policy.Config) error {
 		p.Lists = append(p.Lists, policy.List{Name: policy.BlockList, Set: s, Reason: c.Reason})
 	}
 	allow := slices.Clone(c.Allow.Rules)
-	hosts := c.Hosts() // a list must not cut itself off
+	hosts := append(c.Hosts(), c.Page.Protected...) // a list must not cut itself off, nor those who need help from it
 	if name, ok := c.Page.HelpName(); ok {
-		hosts = append(hosts, name) // nor those who need help from it
+		hosts = append(hosts, name)
 	}
 	for _, host := range hosts {
 		allow = append(allow, rule.Rule{Name: host, Trigger: rule.Exact, Action: rule.Pass})

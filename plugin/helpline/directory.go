@@ -13,11 +13,11 @@ type Directory struct {
 	places   []Place // in the order of their autonyms
 	entries  []Entry // of the tables, in their order
 	local    []Entry // the operator's, in the order of the file
-	replaced map[shelf]bool
+	replaced map[section]bool
 }
 
-// shelf is what an operator replaces as a whole.
-type shelf struct {
+// section is what an operator replaces as a whole.
+type section struct {
 	country string
 	kind    Kind
 }
@@ -31,14 +31,14 @@ func (d *Directory) With(changes []Change) *Directory {
 		places:   slices.Clone(d.places),
 		entries:  d.entries,
 		local:    slices.Clone(d.local),
-		replaced: make(map[shelf]bool, len(d.replaced)),
+		replaced: make(map[section]bool, len(d.replaced)),
 	}
 	for s := range d.replaced {
 		n.replaced[s] = true
 	}
 	for _, c := range changes {
 		if c.Replace {
-			n.replaced[shelf{c.Country, c.Kind}] = true
+			n.replaced[section{c.Country, c.Kind}] = true
 		}
 		n.local = append(n.local, c.Entry)
 		if _, known := n.place(c.Country); !known && c.Country != Everywhere {
@@ -58,30 +58,30 @@ func (d *Directory) Countries() []Place { return slices.Clone(d.places) }
 // or of "", it returns what there is for every country.
 func (d *Directory) Country(code string, now time.Time) Country {
 	place, _ := d.place(strings.ToUpper(code))
-	v := d.look(place, now)
+	s := d.look(place, now)
 	centre := never
 	if place.insafe {
 		centre = ifNone
 	}
 	c := Country{
-		Place:       place,
-		Emergency:   v.list(Emergency, anyone, never),
-		Child:       v.list(Child, minors, never),
-		Carers:      v.list(Child, only(Adults), never),
-		Hotlines:    v.list(Hotline, anyone, ifNone),
-		Centres:     v.list(Centre, anyone, centre),
-		Directories: v.list(Finder, anyone, ifNone),
+		Place:     place,
+		Emergency: s.list(Emergency, anyone, never),
+		Child:     s.list(Child, minors, never),
+		Carers:    s.list(Child, only(Adults), never),
+		Hotlines:  s.list(Hotline, anyone, ifNone),
+		Centres:   s.list(Centre, anyone, centre),
+		Finders:   s.list(Finder, anyone, ifNone),
+	}
+	c.Talk = ByAge{Under18: slices.Clone(c.Child), Adults: s.list(Finder, adults, ifNone)}
+	if len(c.Child) == 0 {
+		c.Talk.Under18 = s.list(Finder, minors, ifNone)
 	}
 	// What is for people who were under 18 in the image stands behind what most
 	// adults need.
-	c.Removal.Under18 = v.list(Removal, minors, always)
-	c.Removal.Adults = append(v.list(Removal, adults, always), v.list(Removal, only(PicturedUnder18), always)...)
-	c.Behaviour.Adults = v.list(Behaviour, adults, ifNone)
-	talk := c.Child
-	if len(talk) == 0 {
-		talk = c.Directories
-	}
-	c.Behaviour.Under18 = append(v.list(Behaviour, only(Under18), never), talk...)
+	c.Removal.Under18 = s.list(Removal, minors, always)
+	c.Removal.Adults = append(s.list(Removal, adults, always), s.list(Removal, only(PicturedUnder18), always)...)
+	c.Behaviour.Adults = s.list(Behaviour, adults, ifNone)
+	c.Behaviour.Under18 = append(s.list(Behaviour, only(Under18), never), c.Talk.Under18...)
 	return c
 }
 
@@ -107,6 +107,9 @@ func (d *Directory) Hosts() []string {
 	return slices.Compact(hosts)
 }
 
+// HasLocal reports whether the directory has entries of an operator.
+func (d *Directory) HasLocal() bool { return len(d.local) > 0 }
+
 // Due returns the entries whose number will have expired at a moment.
 func (d *Directory) Due(at time.Time) []Entry {
 	var due []Entry
@@ -127,7 +130,7 @@ func (d *Directory) all(yield func(*Entry) bool) {
 	}
 	for i := range d.entries {
 		e := &d.entries[i]
-		if !d.replaced[shelf{e.Country, e.Kind}] && !yield(e) {
+		if !d.replaced[section{e.Country, e.Kind}] && !yield(e) {
 			return
 		}
 	}

@@ -1,6 +1,8 @@
 package helpline
 
 import (
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -62,11 +64,11 @@ func TestExpiryKeepsLinks(t *testing.T) {
 }
 
 func TestExpires(t *testing.T) {
-	e := Entry{Number: "1", Read: time.Date(2026, 8, 31, 0, 0, 0, 0, time.UTC)}
+	e := Entry{Number: "1", ReadOn: time.Date(2026, 8, 31, 0, 0, 0, 0, time.UTC)}
 	if got := e.Expires().Format(time.DateOnly); got != "2027-03-03" { // there is no 31 February
 		t.Errorf("expires on %s", got)
 	}
-	if got := (Entry{URL: "https://a.example/", Read: e.Read}).Expires(); !got.IsZero() {
+	if got := (Entry{URL: "https://a.example/", ReadOn: e.ReadOn}).Expires(); !got.IsZero() {
 		t.Errorf("a link expires on %v", got)
 	}
 }
@@ -121,9 +123,10 @@ func TestEveryCountry(t *testing.T) {
 
 func TestFallback(t *testing.T) {
 	const (
+		find   = "Find A Helpline https://findahelpline.com/"
 		inhope = "INHOPE https://www.inhope.org/; NCMEC CyberTipline https://report.cybertip.org/"
 		stop   = "Stop It Now https://www.stopitnow.org.uk/; Troubled Desire https://troubled-desire.com/"
-		finder = "Child Helpline International https://childhelplineinternational.org/helplines/; Find A Helpline https://findahelpline.com/"
+		finder = "Child Helpline International https://childhelplineinternational.org/helplines/; " + find
 		insafe = "Better Internet for Kids https://better-internet-for-kids.europa.eu/en/online-abuse-get-help-report"
 		down   = "Take It Down https://takeitdown.ncmec.org/"
 		ncii   = "StopNCII.org https://stopncii.org/"
@@ -136,6 +139,9 @@ func TestFallback(t *testing.T) {
 	expect(t, "minors' removal", unknown.Removal.Under18, down)
 	expect(t, "adults' removal", unknown.Removal.Adults, ncii+"; "+down)
 	expect(t, "centres", unknown.Centres, "")
+	expect(t, "minors' talk", unknown.Talk.Under18, finder)
+	expect(t, "adults' talk", unknown.Talk.Adults, find)
+	expect(t, "finders", unknown.Finders, finder)
 
 	expect(t, "a centre outside the EU", Builtin().Country("KE", now).Centres, "")
 	expect(t, "a country of Insafe", Builtin().Country("ES", now).Centres, insafe)
@@ -145,6 +151,8 @@ func TestFallback(t *testing.T) {
 	gb := Builtin().Country("GB", now)
 	expect(t, "GB minors", gb.Removal.Under18,
 		"Report Remove https://www.childline.org.uk/info-advice/bullying-abuse-safety/online-mobile-safety/report-remove/; "+down)
+	expect(t, "GB minors' talk", gb.Talk.Under18, texts(gb.Child))
+	expect(t, "GB adults' talk", gb.Talk.Adults, find)
 	expect(t, "GB adults", gb.Removal.Adults, ncii+"; "+down)
 	expect(t, "GB adults' behaviour", gb.Behaviour.Adults, "Stop It Now UK 0808 1000 900 https://www.stopitnow.org.uk/")
 	expect(t, "GB minors' behaviour", gb.Behaviour.Under18, texts(gb.Child))
@@ -158,6 +166,39 @@ func TestFallback(t *testing.T) {
 	pl := Builtin().Country("PL", now)
 	if len(pl.Child) != 1 || len(pl.Carers) != 1 || pl.Carers[0].Tel != "tel:+48800100100" {
 		t.Errorf("PL: %s for children, %s for those who look after them", texts(pl.Child), texts(pl.Carers))
+	}
+}
+
+// TestCountryEntries holds that Entries leaves no list out, and ends when it is
+// told to.
+func TestCountryEntries(t *testing.T) {
+	for _, code := range []string{"", "GB", "PL", "CO"} {
+		c := Builtin().Country(code, read)
+		var want []Entry
+		for _, l := range lists(c) {
+			want = append(want, l.entries...)
+		}
+		if got := slices.Collect(c.Entries()); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %s\nwant %s", code, texts(got), texts(want))
+		}
+		fields := 0
+		for _, v := range reflect.ValueOf(c).Fields() {
+			switch list := v.Interface().(type) {
+			case []Entry:
+				fields += len(list)
+			case ByAge:
+				fields += len(list.Under18) + len(list.Adults)
+			}
+		}
+		if fields != len(want) {
+			t.Errorf("%s: %d entries in the lists, %d are known here", code, fields, len(want))
+		}
+		for e := range c.Entries() {
+			if e.Name != want[0].Name {
+				t.Errorf("%s: begins with %s", code, e.Name)
+			}
+			break
+		}
 	}
 }
 
@@ -192,8 +233,17 @@ func TestGuess(t *testing.T) {
 		{"zh-Hans", ""},
 		{"el", ""}, // Greece and Cyprus
 		{"en,sv;q=0.5", "SE"},
-		{"sv,fi-FI;q=0.5", "FI"},      // what is said goes before what is guessed
-		{"en-AQ,de-CH;q=0.5", "CH"},   // nobody lives there
+		{"sv,fi-FI;q=0.5", "FI"}, // what is said goes before what is guessed
+		{"en-US,en;q=0.9", ""},   // the default of many browsers anywhere
+		{"es-US,es;q=0.9", "US"},
+		{"de,en-US;q=0.7,en;q=0.3", ""}, // as Firefox says it
+		{"pl,en-US;q=0.7,en;q=0.3", "PL"},
+		{"ja,en-US;q=0.7,en;q=0.3", "JP"},
+		{"ar,en-US;q=0.7,en;q=0.3", ""},
+		{"fr,en-CA;q=0.7", ""},
+		{"sq-XK,sq;q=0.9", ""},        // not Albania
+		{"sv-AX,sv;q=0.9", ""},        // not Sweden
+		{"de-AQ,de-CH;q=0.5", ""},     // nobody lives there
 		{"es-419,es;q=0.5", ""},       // Latin America
 		{"en-001,ko;q=0.1", "KR"},     // the world
 		{"tlh,x-private,*;q=0.1", ""}, // nowhere
@@ -247,13 +297,16 @@ func TestCallersCannotChange(t *testing.T) {
 }
 
 func TestStrings(t *testing.T) {
-	for got, want := range map[string]string{
-		Child.String(): "child", Finder.String(): "directory", Kind(9).String(): "kind(9)",
-		PicturedUnder18.String(): "pictured-under18", Age(9).String(): "age(9)",
-		Mobile.String(): "mobile", Use(9).String(): "use(9)",
+	for _, tt := range []struct {
+		value fmt.Stringer
+		want  string
+	}{
+		{Child, "child"}, {Finder, "finder"}, {Kind(9), "kind(9)"},
+		{Anyone, ""}, {PicturedUnder18, "pictured-under18"}, {Age(9), "age(9)"},
+		{Unknown, ""}, {Mobile, "mobile"}, {Use(9), "use(9)"},
 	} {
-		if got != want {
-			t.Errorf("got %s, want %s", got, want)
+		if got := tt.value.String(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}
 }

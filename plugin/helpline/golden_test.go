@@ -67,12 +67,14 @@ func lists(c Country) []named {
 		{"emergency", c.Emergency},
 		{"child", c.Child},
 		{"carers", c.Carers},
+		{"talk under 18", c.Talk.Under18},
+		{"talk adults", c.Talk.Adults},
 		{"hotlines", c.Hotlines},
 		{"removal under 18", c.Removal.Under18},
 		{"removal adults", c.Removal.Adults},
 		{"behaviour under 18", c.Behaviour.Under18},
 		{"behaviour adults", c.Behaviour.Adults},
 		{"centres", c.Centres},
-		{"directories", c.Directories},
+		{"finders", c.Finders},
 	}
 }

@@ -11,6 +11,8 @@
 package helpline
 
 import (
+	"iter"
+	"slices"
 	"time"
 
 	"golang.org/x/text/language"
@@ -38,7 +40,7 @@ type Entry struct {
 	Age       Age
 	Use       Use       // of an emergency number
 	Source    string    // ids in sources.tsv, the main one first, or file:line of an operator's entry
-	Read      time.Time // the day on which somebody read the source, midnight UTC; zero in an operator's entry without a number
+	ReadOn    time.Time // the day on which somebody read the source, midnight UTC; zero in an operator's entry without a number
 	Local     bool      // the operator's own
 }
 
@@ -48,7 +50,7 @@ func (e Entry) Expires() time.Time {
 	if e.Number == "" {
 		return time.Time{}
 	}
-	return e.Read.AddDate(0, lifetime, 0)
+	return e.ReadOn.AddDate(0, lifetime, 0)
 }
 
 // at returns e as it may be shown at a moment: without its number once this has
@@ -79,14 +81,30 @@ type Place struct {
 // were under 18 in the image.
 type Country struct {
 	Place
-	Emergency   []Entry
-	Child       []Entry // helplines for children and young people themselves
-	Carers      []Entry // for adults who worry about a child
-	Hotlines    []Entry // where illegal images are reported: the country's own, else those that take reports from everywhere
-	Removal     ByAge   // who has images removed: the country's own, then those for every country
-	Behaviour   ByAge   // for people worried about their own behaviour
-	Centres     []Entry // Safer Internet Centres
-	Directories []Entry // of helplines in all countries
+	Emergency []Entry
+	Child     []Entry // helplines for children and young people themselves
+	Carers    []Entry // for adults who worry about a child
+	Talk      ByAge   // whom to talk to: Child, else finders; for adults, finders that are not of helplines for children alone
+	Hotlines  []Entry // where illegal images are reported: the country's own, else those that take reports from everywhere
+	Removal   ByAge   // who has images removed: the country's own, then those for every country
+	Behaviour ByAge   // for people worried about their own behaviour
+	Centres   []Entry // Safer Internet Centres
+	Finders   []Entry // of helplines in all countries
+}
+
+// Entries yields every entry of the lists, in their order: what stands in several
+// of them, several times.
+func (c Country) Entries() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for _, list := range [...][]Entry{
+			c.Emergency, c.Child, c.Carers, c.Talk.Under18, c.Talk.Adults, c.Hotlines, c.Removal.Under18, c.Removal.Adults,
+			c.Behaviour.Under18, c.Behaviour.Adults, c.Centres, c.Finders,
+		} {
+			if slices.ContainsFunc(list, func(e Entry) bool { return !yield(e) }) {
+				return
+			}
+		}
+	}
 }
 
 // ByAge is who helps people of each age. A list holds only what is meant for

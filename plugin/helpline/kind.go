@@ -13,10 +13,10 @@ const (
 	Removal               // has images taken down
 	Behaviour             // for people worried about their own behaviour
 	Centre                // Safer Internet Centre: advice for children, parents and teachers
-	Finder                // directory of helplines in all countries
+	Finder                // finds helplines in all countries
 )
 
-var kinds = [...]string{"emergency", "child", "hotline", "removal", "behaviour", "centre", "directory"}
+var kinds = [...]string{"emergency", "child", "hotline", "removal", "behaviour", "centre", "finder"}
 
 // Age says whom an entry is for. The zero value is everybody.
 type Age uint8

@@ -1,10 +1,11 @@
 package helpline
 
 import (
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/nonudify/nonudify/plugin/dnsname"
 )
 
 // isLink reports whether s is a link that a page may have: https, to a name of
@@ -23,19 +24,10 @@ func isLink(s string) bool {
 
 func noURI(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }
 
+// isHost refuses addresses as well: no authority vouches for who is behind one.
 func isHost(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return false // no authority vouches for who is behind it
-	}
-	if len(host) > 253 || !strings.Contains(host, ".") {
-		return false
-	}
-	for label := range strings.SplitSeq(host, ".") {
-		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			return false
-		}
-	}
-	return true
+	name, err := dnsname.Parse(host)
+	return err == nil && string(name) == host && name.Labels() > 1
 }
 
 // dial returns the URI that dials a number as people write it: the digits, with

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -41,22 +42,25 @@ const (
 
 // Why a line of an operator's file is refused.
 var (
-	ErrColumns = errors.New("want 3 to 7 columns with \"|\" between them: country | kind | name | number | link | ages | checked")
-	ErrCountry = errors.New("country is not an ISO 3166 code of two capital letters, such as DE, and not *")
-	ErrKind    = errors.New("kind is not one of emergency, child, hotline, removal, behaviour, centre, directory")
-	ErrName    = fmt.Errorf("name is missing, longer than %d characters, or not printable text", maxName)
-	ErrNumber  = errors.New("number is not 2 to 15 digits, with a leading + or without, and spaces, dots, hyphens, slashes or brackets between them")
-	ErrTrunk   = errors.New("number has a (0) behind the country code: leave it out, it must not be dialled")
-	ErrLink    = errors.New("link is not of the form https://name.example/…: only https is safe from being read or changed on the way")
-	ErrNeither = errors.New("neither number nor link")
-	ErrAge     = errors.New("ages is not one of under18, adults, pictured-under18, and not empty")
-	ErrUndated = errors.New("number without the day, of the form 2026-11-22, on which somebody checked it")
-	ErrFuture  = errors.New("checked on a day that has not come yet")
-	ErrTwice   = errors.New("stands in an earlier line too")
-	ErrText    = errors.New("is not UTF-8 text")
-	ErrLine    = fmt.Errorf("line is longer than %d bytes", maxLine)
-	ErrMany    = fmt.Errorf("more than %d entries", MaxEntries)
-	ErrSize    = fmt.Errorf("is larger than %d bytes", MaxFile)
+	ErrColumns   = errors.New("want 3 to 7 columns with \"|\" between them: country | kind | name | number | link | ages | checked")
+	ErrCountry   = errors.New("country is not an ISO 3166 code of two capital letters, such as DE, and not *")
+	ErrKind      = errors.New("kind is not one of emergency, child, hotline, removal, behaviour, centre, finder")
+	ErrName      = fmt.Errorf("name is missing, longer than %d characters, or not printable text", maxName)
+	ErrNumber    = errors.New("number is not 2 to 15 digits, with a leading + or without, and spaces, dots, hyphens, slashes or brackets between them")
+	ErrTrunk     = errors.New("number has a (0) behind the country code: leave it out, it must not be dialled")
+	ErrLink      = errors.New("link is not of the form https://name.example/…: only https is safe from being read or changed on the way")
+	ErrNeither   = errors.New("neither number nor link")
+	ErrEmergency = errors.New("the emergency numbers of a country cannot be replaced, only added to: leave the = out")
+	ErrStopNCII  = errors.New("StopNCII is for adults only, and for images of adults: its ages must be adults")
+	ErrAge       = errors.New("ages is not one of under18, adults, pictured-under18, and not empty")
+	ErrUndated   = errors.New("number without the day, of the form 2026-11-22, on which somebody checked it")
+	ErrDay       = errors.New("is not a day of the form 2026-11-22")
+	ErrFuture    = errors.New("checked on a day that has not come yet")
+	ErrTwice     = errors.New("says the same as an earlier line")
+	ErrText      = errors.New("is not UTF-8 text")
+	ErrLine      = fmt.Errorf("line is longer than %d bytes", maxLine)
+	ErrMany      = fmt.Errorf("more than %d entries", MaxEntries)
+	ErrSize      = fmt.Errorf("is larger than %d bytes", MaxFile)
 )
 
 // Parse reads an operator's entries, a line each:
@@ -68,7 +72,8 @@ var (
 // Columns at the end may be left out. The country is an ISO 3166-1 code, or "*"
 // for every country; "=" in front of it replaces what the directory has of this
 // kind there, see Directory.With. A number needs the day on which somebody
-// checked it, from which it is shown for six months, and which is not after now.
+// checked it, from which it is shown for six months. The day may be tomorrow,
+// which it is somewhere already.
 // Lines that begin with "#" and empty lines mean nothing.
 //
 // The file must be right as a whole. The error names every line that is not, as
@@ -107,12 +112,13 @@ func (p *parser) line(text string) {
 		return
 	}
 	c, err := p.change(text)
+	earlier := p.earlier(&c)
 	switch {
 	case err != nil:
 	case len(p.changes) == MaxEntries:
 		err = ErrMany
-	case p.has(&c):
-		err = ErrTwice
+	case earlier != nil:
+		err = fmt.Errorf("%w: %s", ErrTwice, earlier.Source)
 	default:
 		c.Local, c.Source = true, p.file+":"+strconv.Itoa(p.n)
 		p.changes = append(p.changes, c)
@@ -132,16 +138,16 @@ func (p *parser) err() error {
 	return errors.Join(p.errs...)
 }
 
-// has reports whether an earlier line says the same of somebody, on whatever day
-// it was checked.
-func (p *parser) has(c *Change) bool {
+// earlier returns what an earlier line says that says the same, on whatever day it
+// was checked; nil if there is none.
+func (p *parser) earlier(c *Change) *Change {
 	for i := range p.changes {
 		o := &p.changes[i]
 		if c.Country == o.Country && c.Kind == o.Kind && c.Name == o.Name && c.Tel == o.Tel && c.URL == o.URL && c.Age == o.Age {
-			return true
+			return o
 		}
 	}
-	return false
+	return nil
 }
 
 // change reads one line.
@@ -168,8 +174,7 @@ func (p *parser) change(text string) (Change, error) {
 			return Change{}, err
 		}
 	}
-	// Somewhere it is tomorrow already.
-	if c.Read.After(p.now.Add(24 * time.Hour)) {
+	if c.ReadOn.After(p.now.Add(24 * time.Hour)) {
 		return Change{}, ErrFuture
 	}
 	return c, nil
@@ -189,6 +194,9 @@ func (c *Change) setPlace(f []string) error {
 	age, err := word[Age](ages[:], f[colAge])
 	if err != nil {
 		return ErrAge
+	}
+	if replace && kind == Emergency {
+		return ErrEmergency
 	}
 	c.Kind, c.Age = kind, age
 	return nil
@@ -226,20 +234,23 @@ func (c *Change) setLink(f []string) error {
 	if c.URL == "" && f[colNumber] == "" {
 		return ErrNeither
 	}
+	if u, err := url.Parse(c.URL); err == nil && strings.HasSuffix("."+u.Hostname(), ".stopncii.org") && c.Age != Adults {
+		return ErrStopNCII
+	}
 	return nil
 }
 
 func (c *Change) setNumber(f []string) error {
 	var err error
 	if f[colRead] != "" {
-		if c.Read, err = day(f[colRead]); err != nil {
-			return ErrUndated
+		if c.ReadOn, err = day(f[colRead]); err != nil {
+			return err
 		}
 	}
 	if c.Number = f[colNumber]; c.Number == "" {
 		return nil
 	}
-	if c.Read.IsZero() {
+	if c.ReadOn.IsZero() {
 		return ErrUndated
 	}
 	c.Tel, err = dial(c.Number)

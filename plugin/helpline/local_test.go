@@ -32,7 +32,7 @@ func TestParse(t *testing.T) {
 	var got strings.Builder
 	for _, c := range parse(t, "\uFEFF"+strings.ReplaceAll(school, "\n", "\r\n")) {
 		fmt.Fprintf(&got, "%s %s %q %s <%s> <%s> %q %v %v %s %s\n",
-			c.Country, c.Kind, c.Name, c.Number, c.Tel, c.URL, c.Age, c.Replace, c.Local, c.Source, c.Read.Format(time.DateOnly))
+			c.Country, c.Kind, c.Name, c.Number, c.Tel, c.URL, c.Age, c.Replace, c.Local, c.Source, c.ReadOn.Format(time.DateOnly))
 	}
 	want := `DE child "School counsellor, room 12" 030 / 123 45-67 <tel:0301234567> <https://school.example/help> "under18" false true local.txt:3 2026-11-01
 DE hotline "Our hotline"  <> <https://hotline.example/?from=page#form> "" true true local.txt:4 0001-01-01
@@ -85,9 +85,10 @@ func TestParseRefuses(t *testing.T) {
 		{"DE | child | A | | https://a.example/\"onclick", ErrLink},
 		{"DE | child | A | | javascript:alert(1)", ErrLink},
 		{"DE | child | A | 030 1234567", ErrUndated},
-		{"DE | child | A | 030 1234567 | | | soon", ErrUndated},
-		{"DE | child | A | 030 1234567 | | | 2026-02-30", ErrUndated},
+		{"DE | child | A | 030 1234567 | | | soon", ErrDay},
+		{"DE | child | A | 030 1234567 | | | 2026-02-30", ErrDay},
 		{"DE | child | A | 030 1234567 | | | 2026-11-24", ErrFuture},
+		{"DE | child | A | | https://a.example/ | | 22.11.2026", ErrDay},
 		{"DE | child | A | 1 | | | 2026-11-22", ErrNumber},
 		{"DE | child | A | 1234567890123456 | | | 2026-11-22", ErrNumber},
 		{"DE | child | A | 0800 HELP | | | 2026-11-22", ErrNumber},
@@ -96,6 +97,9 @@ func TestParseRefuses(t *testing.T) {
 		{"DE | child | A | ٠٣٠١٢٣ | | | 2026-11-22", ErrNumber},
 		{"DE | child | A | +49 (0) 30 1234567 | | | 2026-11-22", ErrTrunk},
 		{"DE | child | A | | https://a.example/ | 18+", ErrAge},
+		{"=DE | emergency | Security | 110 | | | 2026-11-01", ErrEmergency},
+		{"DE | removal | StopNCII | | https://stopncii.org/", ErrStopNCII},
+		{"DE | removal | StopNCII | | https://www.stopncii.org/ | under18", ErrStopNCII},
 		{"DE | child | A | | https://a.example/" + strings.Repeat("a", maxLine), ErrLine},
 	}
 	for _, tt := range tests {
@@ -148,7 +152,7 @@ func TestGuide(t *testing.T) {
 // file, and that they have an end.
 func TestParseReportsAll(t *testing.T) {
 	_, err := Parse(strings.NewReader("x\nDE | child | A | | https://a.example/\ny\n\nDE | child | A | | https://a.example/"), "f", read)
-	want := fmt.Sprintf("f:1: %v\nf:3: %v\nf:5: %v", ErrColumns, ErrColumns, ErrTwice)
+	want := fmt.Sprintf("f:1: %v\nf:3: %v\nf:5: %v: f:2", ErrColumns, ErrColumns, ErrTwice)
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -234,6 +238,11 @@ func TestWithFallback(t *testing.T) {
 		expect(t, tt.file+" in "+tt.code, Builtin().With(parse(t, tt.file)).Country(tt.code, read).Hotlines, tt.want)
 	}
 
+	talk := Builtin().With(parse(t, "CM | finder | Ours | | https://ours.example/ | adults")).Country("CM", read)
+	expect(t, "minors' talk", talk.Talk.Under18, texts(Builtin().Country("CM", read).Talk.Under18))
+	expect(t, "minors' behaviour", talk.Behaviour.Under18, texts(Builtin().Country("CM", read).Talk.Under18))
+	expect(t, "adults' talk", talk.Talk.Adults, "Ours https://ours.example/; Find A Helpline https://findahelpline.com/")
+
 	removal := Builtin().With(parse(t, "=GB | removal | Ours | | https://ours.example/ | adults")).Country("GB", read).Removal
 	expect(t, "minors", removal.Under18, "Take It Down https://takeitdown.ncmec.org/")
 	expect(t, "adults", removal.Adults, "Ours https://ours.example/; StopNCII.org https://stopncii.org/; Take It Down https://takeitdown.ncmec.org/")
@@ -275,8 +284,8 @@ func FuzzParse(f *testing.F) {
 			if c.Name == "" || strings.ContainsAny(c.Name+c.Number, "\n\r\t\x00") {
 				t.Errorf("name %q, number %q", c.Name, c.Number)
 			}
-			if c.Number != "" && (c.Read.IsZero() || c.Read.After(read.AddDate(0, 0, 1))) {
-				t.Errorf("number %q of %v", c.Number, c.Read)
+			if c.Number != "" && (c.ReadOn.IsZero() || c.ReadOn.After(read.AddDate(0, 0, 1))) {
+				t.Errorf("number %q of %v", c.Number, c.ReadOn)
 			}
 		}
 		d := Builtin().With(changes)

@@ -40,7 +40,6 @@ var (
 	errColumns = errors.New("not as many columns as the title has")
 	errTitle   = errors.New("has another title than it should")
 	errWord    = errors.New("unknown kind, age, use or other word")
-	errDay     = errors.New("is not a day of the form 2006-01-02")
 )
 
 func parseTables(countries, emergency, services, global string) (*Directory, error) {
@@ -115,7 +114,7 @@ func (d *Directory) addPlace(f []string) error {
 func (d *Directory) addEmergency(f []string) error {
 	e := Entry{Country: f[0], Kind: Emergency, Number: f[1], Tel: "tel:" + f[1], Source: f[3]}
 	var err error
-	if e.Read, err = day(f[4]); err != nil {
+	if e.ReadOn, err = day(f[4]); err != nil {
 		return err
 	}
 	for name := range strings.FieldsSeq(f[2]) {
@@ -149,7 +148,7 @@ func (d *Directory) add(e Entry, kind, age, read string) error {
 	if e.Age, err = word[Age](ages[:], age); err != nil {
 		return err
 	}
-	if e.Read, err = day(read); err != nil {
+	if e.ReadOn, err = day(read); err != nil {
 		return err
 	}
 	d.entries = append(d.entries, e)
@@ -169,7 +168,7 @@ func word[T ~uint8](names []string, name string) (T, error) {
 func day(s string) (time.Time, error) {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%q %w", s, errDay)
+		return time.Time{}, fmt.Errorf("%q: %w", s, ErrDay)
 	}
 	return t, nil
 }

@@ -122,8 +122,8 @@ func TestEntries(t *testing.T) {
 				t.Errorf("%s: source %q is not explained", where, id)
 			}
 		}
-		if e.Source == "" || e.Read.Before(read.AddDate(0, 0, -1)) {
-			t.Errorf("%s: source %q, read %v", where, e.Source, e.Read)
+		if e.Source == "" || e.ReadOn.Before(read.AddDate(0, 0, -1)) {
+			t.Errorf("%s: source %q, read %v", where, e.Source, e.ReadOn)
 		}
 		tags(t, where, e.Languages...)
 		if e.NameTag != "" {
@@ -261,7 +261,7 @@ func TestParseTablesRefuses(t *testing.T) {
 		{"title", "code\tname\n", emergency, services, global, "countries.tsv:1: " + errTitle.Error()},
 		{"columns", countries, emergency + "# note\nDE\t112\n", services, global, "emergency.tsv:3: " + errColumns.Error()},
 		{"use", countries, emergency + "DE\t112\tall coastguard\ta\t2026-11-22\n", services, global, `emergency.tsv:2: "coastguard": ` + errWord.Error()},
-		{"day", countries, emergency + "DE\t112\tall\ta\t22.11.2026\n", services, global, `emergency.tsv:2: "22.11.2026" ` + errDay.Error()},
+		{"day", countries, emergency + "DE\t112\tall\ta\t22.11.2026\n", services, global, `emergency.tsv:2: "22.11.2026": ` + ErrDay.Error()},
 		{"kind", countries, emergency, services + "DE\thelp\tX\t\t\t\thttps://x.example/\t\t\t\ta\t2026-11-22\n", global, `services.tsv:2: "help": ` + errWord.Error()},
 		{"free", countries, emergency, services + "DE\tchild\tX\t\t\t\thttps://x.example/\t\tyes\t\ta\t2026-11-22\n", global, "services.tsv:2: " + errWord.Error()},
 		{"age", countries, emergency, services, global + "x\tremoval\tX\thttps://x.example/\t18+\ta\t2026-11-22\n", `global.tsv:2: "18+": ` + errWord.Error()},

@@ -1,7 +1,6 @@
 package sinkhole
 
 import (
-	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/netip"
@@ -23,15 +22,13 @@ const (
 
 // renderer is the page.
 type renderer interface {
-	// Render returns the page in HTML and the tag of its language, for what a
-	// request's header and query ask. own says that it stands at the operator's own
-	// address.
-	Render(header http.Header, query url.Values, reason policy.Reason, own bool) (html []byte, language string)
-	// Policy returns the Content-Security-Policy that the page needs.
-	Policy() string
+	// Render returns the page in HTML and the tag of its language.
+	Render(w Wish) (html []byte, language string)
+	// ContentSecurityPolicy returns the policy that the page needs.
+	ContentSecurityPolicy() string
 	// Problem returns title and detail of a problem (RFC 9457 §3.1) and the tag of
 	// their language.
-	Problem(header http.Header, reason policy.Reason) (title, detail, language string)
+	Problem(w Wish) (title, detail, language string)
 }
 
 // HandlerConfig says what a Handler answers. All but the page may be left out.
@@ -45,6 +42,8 @@ type HandlerConfig struct {
 	// Help is the operator's own address of the page. A request for this host is
 	// from somebody who came to read it, not from somebody who was blocked.
 	Help *url.URL
+	// Own says that every host is the operator's own: nobody was blocked.
+	Own bool
 	// Contact is the operator's first contact as a URI, for who is blocked by law
 	// when there is no Help.
 	Contact string
@@ -58,15 +57,16 @@ type Handler struct {
 	page     renderer
 	shelf    *shelf
 	reason   func(host string) policy.Reason
-	policy   string // Content-Security-Policy
-	own      string // hostOf the operator's address; "": none
+	csp      string // Content-Security-Policy
+	own      bool   // every host is the operator's
+	ownHost  string // hostOf the operator's address; "": none
 	ownPath  string
 	blockers []string // value of the Link field of RFC 7725 §4
 }
 
 // NewHandler returns a Handler.
 func NewHandler(c HandlerConfig) *Handler {
-	h := &Handler{page: c.Page, reason: c.Reason, policy: c.Page.Policy()}
+	h := &Handler{page: c.Page, reason: c.Reason, csp: c.Page.ContentSecurityPolicy(), own: c.Own}
 	now := c.Now
 	if now == nil {
 		now = time.Now
@@ -75,15 +75,11 @@ func NewHandler(c HandlerConfig) *Handler {
 	if h.reason == nil {
 		h.reason = func(string) policy.Reason { return policy.Filtered }
 	}
-	by := c.Contact
 	if c.Help != nil {
-		h.own, h.ownPath = hostOf(c.Help.Host), trimSlash(c.Help.Path)
-		public := *c.Help
-		public.User = nil
-		by = public.String()
+		h.ownHost, h.ownPath = hostOf(c.Help.Host), trimSlash(c.Help.Path)
 	}
-	if by != "" {
-		h.blockers = []string{"<" + escapeLink(by) + `>; rel="blocked-by"`}
+	if by := BlockedBy(c.Help, c.Contact); by != "" {
+		h.blockers = []string{"<" + by + `>; rel="blocked-by"`}
 	}
 	return h
 }
@@ -93,7 +89,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	host := hostOf(r.Host)
 	to := reply{w: w, head: r.Method == http.MethodHead}
 	h.setHeader(w.Header())
-	if h.own != "" && host == h.own {
+	if h.own || h.ownHost != "" && host == h.ownHost {
 		h.serveOwn(to, r, h.reason(host))
 		return
 	}
@@ -104,7 +100,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // origin belongs to somebody else, and its name may be taken off the list.
 func (h *Handler) setHeader(header http.Header) {
 	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Security-Policy", h.policy)
+	header.Set("Content-Security-Policy", h.csp)
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
@@ -135,7 +131,7 @@ func (h *Handler) serveBlocked(to reply, r *http.Request, reason policy.Reason) 
 	case wantPage:
 		h.sendPage(to, r, status, wishOf(r, reason, false))
 	case wantProblem:
-		title, detail, language := h.page.Problem(http.Header{"Accept-Language": {languagesOf(r)}}, reason)
+		title, detail, language := h.page.Problem(wishOf(r, reason, false))
 		to.send(status, "application/problem+json", language, problemOf(status, title, detail))
 	default:
 		to.send(status, "", "", nil)
@@ -167,7 +163,7 @@ func (h *Handler) serveOwn(to reply, r *http.Request, reason policy.Reason) {
 }
 
 // sendPage sends a page, unless the client goes before there is one.
-func (h *Handler) sendPage(to reply, r *http.Request, status int, w wish) {
+func (h *Handler) sendPage(to reply, r *http.Request, status int, w Wish) {
 	p, err := h.shelf.get(r.Context(), w)
 	if err != nil {
 		to.send(status, "", "", nil)
@@ -235,11 +231,11 @@ func hostOf(field string) string {
 func trimSlash(path string) string { return strings.TrimSuffix(path, "/") }
 
 // wishOf returns what a request asks of the page.
-func wishOf(r *http.Request, reason policy.Reason, own bool) wish {
-	w := wish{accepted: languagesOf(r), reason: reason, own: own}
+func wishOf(r *http.Request, reason policy.Reason, own bool) Wish {
+	w := Wish{Accepted: languagesOf(r), Reason: reason, Own: own}
 	if len(r.URL.RawQuery) <= maxQuery {
 		q, _ := url.ParseQuery(r.URL.RawQuery) // what can be read of it
-		w.language, w.country = q.Get("lang"), q.Get("country")
+		w.Language, w.Country = q.Get("lang"), q.Get("country")
 	}
 	return w
 }
@@ -251,6 +247,19 @@ func languagesOf(r *http.Request) string {
 		return ""
 	}
 	return accepted
+}
+
+// BlockedBy returns the target of the Link field that names who blocks by law
+// (RFC 7725 §4): the operator's own address of the page without a user or, where
+// help is nil, his contact, which is a URI. It is "" where there is neither, and
+// holds no character that could end it.
+func BlockedBy(help *url.URL, contact string) string {
+	if help == nil {
+		return escapeLink(contact)
+	}
+	public := *help
+	public.User = nil
+	return escapeLink(public.String())
 }
 
 // escapeLink returns a URI in which every character that could end the target
@@ -265,63 +274,4 @@ func escapeLink(uri string) string {
 		b.WriteByte(uri[i])
 	}
 	return b.String()
-}
-
-// form is what kind of body a client can use.
-type form int
-
-const (
-	wantNothing form = iota
-	wantPage
-	wantProblem
-)
-
-// wanted returns the form of the reply to a request. The page is for people who
-// went somewhere; pictures, scripts and apps are to fail fast, with nothing to
-// read. Programs that prefer JSON to HTML by name can tell their user.
-func wanted(r *http.Request) form {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.URL.Path == "/favicon.ico" || r.URL.Path == "/robots.txt" {
-		return wantNothing
-	}
-	accept := r.Header["Accept"]
-	html := weight(accept, "text/html")
-	program := max(weight(accept, "application/problem+json"), weight(accept, "application/json"))
-	switch dest := cmp.Or(r.Header.Get("Sec-Fetch-Dest"), "document"); {
-	case program > html:
-		return wantProblem
-	case html > 0 && (dest == "document" || dest == "iframe"):
-		return wantPage
-	}
-	return wantNothing
-}
-
-// weight returns how much the fields of Accept want a media type (RFC 9110
-// §12.5.1), 0 to 1. Ranges such as */* name none: every browser sends them for
-// everything.
-func weight(accept []string, mediaType string) float64 {
-	for _, field := range accept {
-		for element := range strings.SplitSeq(field, ",") {
-			name, parameters, _ := strings.Cut(element, ";")
-			if strings.EqualFold(strings.TrimSpace(name), mediaType) {
-				return quality(parameters)
-			}
-		}
-	}
-	return 0
-}
-
-// quality returns the weight among the parameters of a media type, 1 without.
-func quality(parameters string) float64 {
-	for p := range strings.SplitSeq(parameters, ";") {
-		name, value, _ := strings.Cut(p, "=")
-		if !strings.EqualFold(strings.TrimSpace(name), "q") {
-			continue
-		}
-		q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-		if err != nil || !(q >= 0 && q <= 1) {
-			return 0
-		}
-		return q
-	}
-	return 1
 }

@@ -17,30 +17,30 @@ import (
 
 // fakePage is a page that shows what it was asked for.
 type fakePage struct {
-	header atomic.Pointer[http.Header] // of the last request
-	size   int                         // of the page, filled up; 0: as it comes
+	asked atomic.Pointer[Wish] // the last
+	size  int                  // of the page, filled up; 0: as it comes
 }
 
 const fakePolicy = "default-src 'none'; style-src 'sha256-x'; frame-ancestors 'none'"
 
-func (p *fakePage) Render(header http.Header, query url.Values, reason policy.Reason, own bool) ([]byte, string) {
-	p.header.Store(&header)
+func (p *fakePage) Render(w Wish) ([]byte, string) {
+	p.asked.Store(&w)
 	language := "en"
-	if strings.HasPrefix(header.Get("Accept-Language"), "de") || query.Get("lang") == "de" {
+	if strings.HasPrefix(w.Accepted, "de") || w.Language == "de" {
 		language = "de"
 	}
-	country := query.Get("country")
+	country := w.Country
 	if len(country) != 2 { // not one that a page could know
 		country = ""
 	}
-	html := fmt.Sprintf("<!doctype html><html lang=%q><title>Help</title>%v own=%v country=%s", language, reason, own, country)
+	html := fmt.Sprintf("<!doctype html><html lang=%q><title>Help</title>%v own=%v country=%s", language, w.Reason, w.Own, country)
 	return []byte(html + strings.Repeat(".", max(0, p.size-len(html)))), language
 }
 
-func (*fakePage) Policy() string { return fakePolicy }
+func (*fakePage) ContentSecurityPolicy() string { return fakePolicy }
 
-func (*fakePage) Problem(header http.Header, reason policy.Reason) (title, detail, language string) {
-	return "This page is blocked", "Blocked: " + reason.String() + ` "<`, "en"
+func (*fakePage) Problem(w Wish) (title, detail, language string) {
+	return "This page is blocked", "Blocked: " + w.Reason.String() + ` "<`, "en"
 }
 
 // browser is what browsers accept for a page.
@@ -299,6 +299,23 @@ func TestHandlerOwn(t *testing.T) {
 	}
 }
 
+// TestHandlerAllOwn: where every host is the operator's own, none is blocked.
+func TestHandlerAllOwn(t *testing.T) {
+	for _, c := range []HandlerConfig{{}, {Help: parseURL(t, "https://help.example/why")}} {
+		c.Page, c.Own, c.Reason = new(fakePage), true, func(string) policy.Reason { return policy.Censored }
+		h := NewHandler(c)
+		for path, want := range map[string]int{"/": 200, "/robots.txt": 200, "/why": 404, "/x": 404} {
+			if path == "/why" && c.Help != nil {
+				want = 200
+			}
+			got := askHandler(t, h, "GET", "http://blocked.example"+path, "Accept", browser)
+			if got.Code != want || path != "/robots.txt" && !strings.Contains(got.Body.String(), "own=true") {
+				t.Errorf("%v, %s: status %d, body %q", c.Help, path, got.Code, got.Body)
+			}
+		}
+	}
+}
+
 // TestHandlerWithoutOwn: without an address of his own the operator's page is
 // nowhere, whatever host is sent.
 func TestHandlerWithoutOwn(t *testing.T) {
@@ -353,8 +370,8 @@ func TestHandlerReason(t *testing.T) {
 	if got.Code != 451 || asked != "law.example" || !strings.Contains(got.Body.String(), "censored") {
 		t.Errorf("Status %d, asked for %q, page %s", got.Code, asked, got.Body)
 	}
-	if header := *fake.header.Load(); len(header) != 1 || header.Get("Accept-Language") != "fr" {
-		t.Errorf("The page gets the header %v", header)
+	if w := *fake.asked.Load(); w != (Wish{Accepted: "fr", Reason: policy.Censored}) {
+		t.Errorf("The page gets %+v", w)
 	}
 	if got := askHandler(t, h, "GET", "http://other.example/", "Accept", browser); got.Code != 403 || asked != "other.example" {
 		t.Errorf("Status %d, asked for %q", got.Code, asked)

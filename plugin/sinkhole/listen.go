@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"runtime"
 	"syscall"
 )
 
@@ -31,7 +32,10 @@ func explain(err error, port uint16) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%w: another program has it; `ss -ltnp 'sport = :%d'` tells which", err, port)
+		if runtime.GOOS == "linux" {
+			return fmt.Errorf("%w: another program has it; `ss -ltnp 'sport = :%d'` tells which", err, port)
+		}
+		return fmt.Errorf("%w: another program has it", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: ports below 1024 need root or, on Linux, the capability CAP_NET_BIND_SERVICE: AmbientCapabilities= in the service's unit, or `setcap cap_net_bind_service=+ep` on the program", err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,7 +20,7 @@ func TestListenErrors(t *testing.T) {
 	defer other.Close()
 	taken := other.Addr().(*net.TCPAddr).AddrPort()
 	for address, want := range map[string]string{
-		taken.String(): "another program has it; `ss -ltnp 'sport = :",
+		taken.String(): "another program has it",
 		"192.0.2.1:0":  "no interface of this machine has it",
 	} {
 		l, err := listen(netip.MustParseAddrPort(address))
@@ -29,6 +30,9 @@ func TestListenErrors(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "help page: cannot listen on "+address+": ") || strings.Count(err.Error(), address) != 1 || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", address, err)
 		}
+	}
+	if err := explain(syscall.EADDRINUSE, 80); strings.Contains(err.Error(), "`ss -ltnp 'sport = :80'` tells which") != (runtime.GOOS == "linux") {
+		t.Error(err)
 	}
 	denied := &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}
 	if err := explain(denied, 80); !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "CAP_NET_BIND_SERVICE") {

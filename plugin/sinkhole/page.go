@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -38,9 +37,9 @@ var script string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
-// Config says what a page tells of who blocks, and whom it is for. The zero
+// PageConfig says what a page tells of who blocks, and whom it is for. The zero
 // value is a page that knows nothing of either.
-type Config struct {
+type PageConfig struct {
 	Organization string
 	Contacts     []string // mailto: and tel: URIs for those who were blocked by mistake
 	Notices      []string // of a legal order: names of a database with the number in it
@@ -57,14 +56,15 @@ type Config struct {
 // Page is the help page of one operator, in all languages. It is safe for
 // concurrent use.
 type Page struct {
-	config  Config
+	config  PageConfig
 	offered []message.Language
 	places  []helpline.Place
 }
 
 // NewPage returns the page of a configuration. An error names the country that
-// the directory does not know.
-func NewPage(c Config) (*Page, error) {
+// the directory does not know, or the page that would be too large with so many
+// helplines of the operator or countries.
+func NewPage(c PageConfig) (*Page, error) {
 	if c.Directory == nil {
 		c.Directory = helpline.Builtin()
 	}
@@ -76,6 +76,9 @@ func NewPage(c Config) (*Page, error) {
 		if !p.knows(code) {
 			return nil, fmt.Errorf("no helplines are known for country %q", code)
 		}
+	}
+	if err := p.checkSize(); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
@@ -93,9 +96,9 @@ func offer(wanted []language.Tag) []message.Language {
 	})...)
 }
 
-// Policy returns the Content-Security-Policy of the page: nothing but its own
-// style and script.
-func (*Page) Policy() string {
+// ContentSecurityPolicy returns the policy of the page: nothing but its own style
+// and script.
+func (*Page) ContentSecurityPolicy() string {
 	return "default-src 'none'; style-src '" + hash(style) + "'; script-src '" + hash(script) + "'; img-src data:; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
@@ -106,12 +109,9 @@ func hash(text string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Render returns the page as HTML for a request with this header and query, and
-// the tag of its language. The query's lang and country choose; without them
-// the languages that the header accepts do. own says that the page stands at
-// the operator's own address, where nothing was blocked.
-func (p *Page) Render(header http.Header, query url.Values, reason policy.Reason, own bool) (html []byte, language string) {
-	v := p.view(p.choose(header, query), reason, own)
+// Render returns the page as HTML, and the tag of its language.
+func (p *Page) Render(w Wish) (html []byte, language string) {
+	v := p.view(p.choose(w), w.Reason, w.Own)
 	v.link = func(l message.Language, country string) string {
 		q := url.Values{"lang": {l.String()}}
 		if country != "" {
@@ -122,26 +122,30 @@ func (p *Page) Render(header http.Header, query url.Values, reason policy.Reason
 	return v.render(), v.texts.Language.String()
 }
 
-// Problem returns title and detail of a problem (RFC 9457 §3.1) for a program
-// whose user would like the languages of the header, and the tag of theirs.
-func (p *Page) Problem(header http.Header, reason policy.Reason) (title, detail, language string) {
-	v := p.view(p.choose(header, nil), reason, false)
+// Problem returns title and detail of a problem (RFC 9457 §3.1) for a program, and
+// the tag of their language.
+func (p *Page) Problem(w Wish) (title, detail, language string) {
+	v := p.view(p.choose(w), w.Reason, false)
 	return v.Title(), v.Who(), v.texts.Language.String()
 }
 
 // Static returns the page in each language as files that link to each other, by
-// their names: index.html is the one that the operator's languages ask for. own
-// is as in Render.
-func (p *Page) Static(reason policy.Reason, own bool) map[string][]byte {
-	files := make(map[string][]byte)
+// their names: index.html is the one that the operator's languages ask for. No
+// country is guessed, since the reader of a file cannot choose another. own is as
+// in Wish. The files are good until a number in one of them expires, zero
+// if there is no number in any.
+func (p *Page) Static(reason policy.Reason, own bool) (files map[string][]byte, until time.Time) {
+	files = make(map[string][]byte)
 	for _, l := range p.offered {
-		c := p.guess(choice{language: l, countries: p.config.Countries}, []language.Tag{l.Tag})
-		v := p.view(c, reason, own)
+		v := p.view(choice{language: l, countries: p.config.Countries}, reason, own)
 		v.link = fileOf
 		files[l.String()+".html"] = v.render()
+		if at := v.expires(); until.IsZero() || !at.IsZero() && at.Before(until) {
+			until = at
+		}
 	}
 	files["index.html"] = files[p.language(nil).String()+".html"]
-	return files
+	return files, until
 }
 
 // fileOf returns the name of the file in a language.

@@ -1,6 +1,6 @@
 (function () {
   "use strict";
-  var gone = document.getElementById("gone"), links = document.querySelectorAll(".leave,.first"), inner = document.querySelectorAll(".inner"), presses = 0, timer, i;
+  var gone = document.getElementById("gone"), links = document.querySelectorAll(".leave,.first"), inner = document.querySelectorAll(".inner,.choice a"), presses = 0, timer, i;
   // The page is covered before the next one has loaded, and replaced in the history.
   function leave(event) {
     if (event) event.preventDefault();

@@ -2,7 +2,6 @@ package sinkhole
 
 import (
 	"maps"
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -20,9 +19,9 @@ import (
 // today is a day on which all numbers of the directory are fresh.
 var today = time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC)
 
-func pageAt(t *testing.T, now time.Time, c Config) *Page {
+func pageAt(t *testing.T, now time.Time, c PageConfig) *Page {
 	t.Helper()
-	c.Now = func() time.Time { return now }
+	c.Now = clockAt(now)
 	p, err := NewPage(c)
 	if err != nil {
 		t.Fatal(err)
@@ -30,18 +29,20 @@ func pageAt(t *testing.T, now time.Time, c Config) *Page {
 	return p
 }
 
+func clockAt(now time.Time) func() time.Time { return func() time.Time { return now } }
+
 // render returns the page for a browser that accepts these languages, after a
 // click on a link with this query.
 func render(p *Page, accepts, query string, reason policy.Reason, own bool) string {
 	q, _ := url.ParseQuery(query)
-	html, _ := p.Render(http.Header{"Accept-Language": {accepts}}, q, reason, own)
+	html, _ := p.Render(Wish{Accepted: accepts, Language: q.Get("lang"), Country: q.Get("country"), Reason: reason, Own: own})
 	return string(html)
 }
 
 // TestSize holds that no page is too large for a slow line, whatever the
 // language and the country.
 func TestSize(t *testing.T) {
-	p := pageAt(t, today, Config{
+	p := pageAt(t, today, PageConfig{
 		Organization: strings.Repeat("W", 128),
 		Contacts:     []string{"mailto:" + strings.Repeat("w", 200) + "@isp.example", "tel:+15550100"},
 	})
@@ -61,29 +62,34 @@ func TestSize(t *testing.T) {
 func TestReasons(t *testing.T) {
 	english := message.In(message.Match(language.English))
 	for _, test := range []struct {
-		reason policy.Reason
-		config Config
-		want   []string
+		reason       policy.Reason
+		organization string
+		want         string // the message
 	}{
-		{policy.Filtered, Config{}, []string{"filtered"}},
-		{policy.Blocked, Config{}, []string{"blocked"}},
-		{policy.Censored, Config{}, []string{"censored"}},
-		{policy.Filtered, Config{Organization: "Home & Co"}, []string{"filtered_by"}},
-		{policy.Blocked, Config{Organization: "Home & Co"}, []string{"blocked_by"}},
-		{policy.Censored, Config{Organization: "Home & Co"}, []string{"censored_by"}},
+		{policy.Filtered, "", "filtered"},
+		{policy.Blocked, "", "blocked"},
+		{policy.Censored, "", "censored"},
+		{policy.Filtered, "Home & Co", "filtered_by"},
+		{policy.Blocked, "Home & Co", "blocked_by"},
+		{policy.Censored, "Home & Co", "censored_by"},
 	} {
-		text := textOf(render(pageAt(t, today, test.config), "en", "", test.reason, false))
-		for _, key := range []string{"filtered", "filtered_by", "blocked", "blocked_by", "censored", "censored_by"} {
-			said := english.Text(key, message.Values{"Organization": "\u2068Home & Co\u2069"})
-			if got, want := strings.Contains(text, said), slices.Contains(test.want, key); got != want && !strings.HasPrefix(said, "The law here") {
-				t.Errorf("%v of %q: says %q: %v", test.reason, test.config.Organization, said, got)
-			}
+		p := pageAt(t, today, PageConfig{Organization: test.organization})
+		want := english.Text(test.want, message.Values{"Organization": "\u2068" + test.organization + "\u2069"})
+		w := Wish{Accepted: "en", Reason: test.reason}
+		if _, said, _ := p.Problem(w); said != want {
+			t.Errorf("%v of %q: a problem says %q, want %q", test.reason, test.organization, said, want)
+		}
+		if said := p.view(p.choose(w), test.reason, false).Who(); said != want {
+			t.Errorf("%v of %q: says %q, want %q", test.reason, test.organization, said, want)
+		}
+		if !strings.Contains(textOf(render(p, "en", "", test.reason, false)), "Blocked by mistake? "+want+" ") {
+			t.Errorf("%v of %q: the page does not say %q", test.reason, test.organization, want)
 		}
 	}
 }
 
 func TestNotices(t *testing.T) {
-	p := pageAt(t, today, Config{Notices: []string{"lumen 12345678"}})
+	p := pageAt(t, today, PageConfig{Notices: []string{"lumen 12345678"}})
 	for _, test := range []struct {
 		reason policy.Reason
 		own    bool
@@ -103,7 +109,7 @@ func TestNotices(t *testing.T) {
 // TestOwn holds that the page at the operator's own address does not speak of a
 // site that was blocked.
 func TestOwn(t *testing.T) {
-	html := render(pageAt(t, today, Config{Organization: "Example ISP", Contacts: []string{"tel:+15550100"}}), "en", "", policy.Blocked, true)
+	html := render(pageAt(t, today, PageConfig{Organization: "Example ISP", Contacts: []string{"tel:+15550100"}}), "en", "", policy.Blocked, true)
 	for _, absent := range []string{"This page is blocked", "This site", "Example ISP", "Blocked by mistake", "noindex"} {
 		if strings.Contains(html, absent) {
 			t.Errorf("says %q", absent)
@@ -117,7 +123,7 @@ func TestOwn(t *testing.T) {
 }
 
 func TestContacts(t *testing.T) {
-	html := render(pageAt(t, today, Config{Contacts: []string{"mailto:d%6Es@isp.example?subject=x%26y", "tel:+1-555-0100"}}), "en", "", policy.Blocked, false)
+	html := render(pageAt(t, today, PageConfig{Contacts: []string{"mailto:d%6Es@isp.example?subject=x%26y", "tel:+1-555-0100"}}), "en", "", policy.Blocked, false)
 	for _, want := range []string{
 		`<a href="mailto:d%6Es@isp.example?subject=x%26y"><bdi dir="ltr">dns@isp.example</bdi></a>`,
 		`<a href="tel:&#43;1-555-0100"><bdi dir="ltr">&#43;1-555-0100</bdi></a>`,
@@ -126,7 +132,7 @@ func TestContacts(t *testing.T) {
 			t.Errorf("lacks %s", want)
 		}
 	}
-	if html := render(pageAt(t, today, Config{}), "en", "", policy.Blocked, false); !strings.Contains(html, "Tell the people who run your network") {
+	if html := render(pageAt(t, today, PageConfig{}), "en", "", policy.Blocked, false); !strings.Contains(html, "Tell the people who run your network") {
 		t.Error("does not say whom to tell where no contact is known")
 	}
 }
@@ -143,9 +149,10 @@ func TestLanguages(t *testing.T) {
 		{"de", "lang=tlh", "de", "ltr", nil},
 		{"tlh", "", "fr", "ltr", []language.Tag{language.French}},
 		{"de", "", "de", "ltr", []language.Tag{language.French}},
+		{"de-DE,de;q=0.9,en_US.UTF-8;q=0.8", "", "de", "ltr", nil},
 		{"not a header;;", "", "ja", "ltr", []language.Tag{language.Japanese}},
 	} {
-		p := pageAt(t, today, Config{Languages: test.config})
+		p := pageAt(t, today, PageConfig{Languages: test.config})
 		html := render(p, test.accepts, test.query, policy.Blocked, false)
 		if want := `<html lang="` + test.want + `" dir="` + test.dir + `">`; !strings.Contains(html, want) {
 			t.Errorf("%q, %q, %v: lacks %s", test.accepts, test.query, test.config, want)
@@ -168,7 +175,7 @@ func TestCountries(t *testing.T) {
 		{"en-GB", "country=XX", nil, "United Kingdom"},
 		{"en-GB", "country=<script>", nil, "United Kingdom"},
 	} {
-		text := textOf(render(pageAt(t, today, Config{Countries: test.config}), test.accepts, test.query+"&lang=en", policy.Blocked, false))
+		text := textOf(render(pageAt(t, today, PageConfig{Countries: test.config}), test.accepts, test.query+"&lang=en", policy.Blocked, false))
 		if want := "Country " + test.want + " ·"; !strings.Contains(text, want) {
 			t.Errorf("%q, %q, %v: lacks %q in %q", test.accepts, test.query, test.config, want, text[len(text)-2000:])
 		}
@@ -181,7 +188,7 @@ func TestExpiry(t *testing.T) {
 	const number, link = `<bdi dir="ltr">0800 1111</bdi>`, `<a href="https://www.childline.org.uk/"`
 	end := time.Date(2027, time.May, 22, 0, 0, 0, 0, time.UTC)
 	for now, want := range map[time.Time]bool{end.Add(-time.Second): true, end: false} {
-		html := render(pageAt(t, now, Config{Countries: []string{"GB"}}), "en", "", policy.Blocked, false)
+		html := render(pageAt(t, now, PageConfig{Countries: []string{"GB"}}), "en", "", policy.Blocked, false)
 		if got := strings.Contains(html, number); got != want {
 			t.Errorf("%v: number shown: %v", now, got)
 		}
@@ -196,29 +203,91 @@ func TestExpiry(t *testing.T) {
 
 // TestUnknownCountry refuses a country for which there is nothing to show.
 func TestUnknownCountry(t *testing.T) {
-	if _, err := NewPage(Config{Countries: []string{"DE", "XX"}}); err == nil || !strings.Contains(err.Error(), `"XX"`) {
+	if _, err := NewPage(PageConfig{Countries: []string{"DE", "XX"}}); err == nil || !strings.Contains(err.Error(), `"XX"`) {
 		t.Errorf("error %v", err)
 	}
 }
 
-// TestAges holds that nobody under 18 is sent to a service for adults.
+// TestAges holds that nobody under 18 is sent to a service for adults, and no
+// adult to one for children alone.
 func TestAges(t *testing.T) {
-	p := pageAt(t, today, Config{})
+	p := pageAt(t, today, PageConfig{})
 	for _, place := range helpline.Builtin().Countries() {
 		v := p.view(choice{language: message.Languages()[0], countries: []string{place.Code}}, policy.Blocked, false)
-		for _, g := range append(v.Remove(), v.Behaviour()...) {
+		for _, g := range slices.Concat(v.Talk(), v.Remove(), v.Behaviour()) {
 			for _, s := range g.Services {
-				if g.Title == v.T("under_18") && (s.Name == "StopNCII.org" || s.URL == "https://stopncii.org/" || s.Name == "Stop It Now") {
+				if g.Title == v.T("under_18") && slices.Contains([]string{"StopNCII.org", "Stop It Now", "Troubled Desire"}, s.Name) {
 					t.Errorf("%s: %s is offered to people under 18", place.Code, s.Name)
+				}
+			}
+		}
+		for _, g := range v.Talk() {
+			for _, s := range g.Services {
+				child := func(e helpline.Entry) bool { return e.Name == s.Name }
+				if g.Title == v.T("from_18") && (s.Name == "Child Helpline International" || slices.ContainsFunc(v.countries[0].Child, child)) {
+					t.Errorf("%s: %s is offered to adults to talk to", place.Code, s.Name)
 				}
 			}
 		}
 	}
 }
 
+// TestTalk shows who is there for whom to talk to, where there is a helpline for
+// children and where there is none.
+func TestTalk(t *testing.T) {
+	for _, test := range []struct {
+		countries []string
+		want      string
+	}{
+		{[]string{"GB"}, "under 18: Childline, Childline; 18 or over: Find A Helpline"},
+		{[]string{"CM"}, "under 18: Child Helpline International, Find A Helpline; 18 or over: Find A Helpline"},
+		{nil, "under 18: Child Helpline International, Find A Helpline; 18 or over: Find A Helpline"},
+		{[]string{"GB", "CM"}, "under 18: Childline, Childline; under 18: Child Helpline International, Find A Helpline; 18 or over: Find A Helpline"},
+	} {
+		v := pageAt(t, today, PageConfig{Countries: test.countries}).view(choice{language: message.Match(language.English), countries: test.countries}, policy.Blocked, false)
+		ages := map[string]string{v.T("under_18"): "under 18", v.T("from_18"): "18 or over"}
+		var said []string
+		for _, g := range v.Talk() {
+			var names []string
+			for _, s := range g.Services {
+				names = append(names, s.Name)
+			}
+			said = append(said, ages[g.Title]+": "+strings.Join(names, ", "))
+		}
+		if got := strings.Join(said, "; "); got != test.want {
+			t.Errorf("%v: %s\nwant %s", test.countries, got, test.want)
+		}
+	}
+}
+
+// TestAbout holds that whatever is there for every country is explained.
+func TestAbout(t *testing.T) {
+	ids := map[string]bool{}
+	for _, place := range helpline.Builtin().Countries() {
+		for e := range helpline.Builtin().Country(place.Code, today).Entries() {
+			if e.ID != "" {
+				ids[e.ID] = true
+			}
+		}
+	}
+	got, want := slices.Sorted(maps.Keys(about)), slices.Sorted(maps.Keys(ids))
+	if !slices.Equal(got, want) {
+		t.Errorf("explains %q, the directory has %q", got, want)
+	}
+}
+
+// TestNameless holds that an emergency number, which has no name, is not behind an
+// empty one.
+func TestNameless(t *testing.T) {
+	html := render(pageAt(t, today, PageConfig{Countries: []string{"GB"}}), "en", "", policy.Blocked, false)
+	if strings.Contains(html, "<span></span>") || !strings.Contains(html, `<li> <a class="number" href="tel:999">`) {
+		t.Errorf("the page has %s", html[strings.Index(html, `class="danger"`):][:300])
+	}
+}
+
 // TestDrafts holds that a translation that nobody has checked says so.
 func TestDrafts(t *testing.T) {
-	p := pageAt(t, today, Config{})
+	p := pageAt(t, today, PageConfig{})
 	for _, l := range message.Languages() {
 		html := render(p, "", "lang="+l.String(), policy.Blocked, false)
 		if got, want := strings.Contains(html, message.In(l).Text("draft", nil)), !l.Reviewed && l.String() != "en"; got != want {
@@ -230,7 +299,7 @@ func TestDrafts(t *testing.T) {
 // TestSelfContained holds that a page needs nothing from anywhere, and leaves
 // nothing behind.
 func TestSelfContained(t *testing.T) {
-	p := pageAt(t, today, Config{})
+	p := pageAt(t, today, PageConfig{})
 	html := render(p, "en", "", policy.Blocked, false)
 	for _, bad := range []string{"src=", "@import", "url(", "<form", "<iframe", "<object", "cookie", "localStorage", "sessionStorage", "fetch(", "XMLHttp", "sendBeacon", "serviceWorker", "@font-face", " style=", "onclick"} {
 		if strings.Contains(html, bad) {
@@ -243,7 +312,7 @@ func TestSelfContained(t *testing.T) {
 		}
 	}
 	for _, a := range regexp.MustCompile(`<a [^>]*href="https?:[^>]*>`).FindAllString(html, -1) {
-		if !strings.Contains(a, `rel="noreferrer noopener"`) || strings.Contains(a, `"http:`) {
+		if !strings.Contains(a, `rel="noreferrer"`) || strings.Contains(a, `"http:`) {
 			t.Errorf("tells another site where its reader comes from: %s", a)
 		}
 	}
@@ -277,7 +346,10 @@ func TestUsed(t *testing.T) {
 // TestStatic holds that the files lead to each other, and to nothing that is not
 // there.
 func TestStatic(t *testing.T) {
-	files := pageAt(t, today, Config{Languages: []language.Tag{language.German}}).Static(policy.Blocked, true)
+	files, until := pageAt(t, today, PageConfig{Languages: []language.Tag{language.German}, Countries: []string{"AT"}}).Static(policy.Blocked, true)
+	if want := time.Date(2027, time.May, 22, 0, 0, 0, 0, time.UTC); !until.Equal(want) {
+		t.Errorf("good until %v, want %v", until, want)
+	}
 	if len(files) != len(message.Languages())+1 {
 		t.Errorf("%d files for %d languages", len(files), len(message.Languages()))
 	}
@@ -293,9 +365,30 @@ func TestStatic(t *testing.T) {
 	}
 }
 
+// TestStaticGuessesNothing holds that a file shows no country's numbers for its
+// language alone.
+func TestStaticGuessesNothing(t *testing.T) {
+	files, until := pageAt(t, today, PageConfig{}).Static(policy.Blocked, true)
+	if html := string(files["ja.html"]); strings.Contains(html, `class="number"`) || !until.IsZero() {
+		t.Errorf("the Japanese file has numbers, good until %v", until)
+	}
+	files, until = pageAt(t, today, PageConfig{Countries: []string{"JP"}}).Static(policy.Blocked, true)
+	if html := string(files["de.html"]); !strings.Contains(html, `class="number"`) || until.IsZero() {
+		t.Error("the German file lacks the numbers of the country")
+	}
+}
+
+// TestOrganizationDirection holds that a name cannot turn the sentence around.
+func TestOrganizationDirection(t *testing.T) {
+	html := render(pageAt(t, today, PageConfig{Organization: "Ex\u2069\u202eample"}), "en", "", policy.Blocked, false)
+	if !strings.Contains(html, "\u2068Example\u2069 runs") || strings.ContainsRune(html, '\u202e') {
+		t.Error("the name's controls of direction are on the page")
+	}
+}
+
 // TestLinks holds that a choice of language keeps that of the country.
 func TestLinks(t *testing.T) {
-	html := render(pageAt(t, today, Config{}), "en", "country=AT", policy.Blocked, false)
+	html := render(pageAt(t, today, PageConfig{}), "en", "country=AT", policy.Blocked, false)
 	for _, want := range []string{`href="?country=AT&amp;lang=de"`, `href="?country=FR&amp;lang=en"`} {
 		if !strings.Contains(html, want) {
 			t.Errorf("lacks %s", want)
@@ -313,11 +406,11 @@ func textOf(html string) string {
 }
 
 func BenchmarkRender(b *testing.B) {
-	p, err := NewPage(Config{})
+	p, err := NewPage(PageConfig{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		p.Render(http.Header{"Accept-Language": {"de-DE,de;q=0.9"}}, nil, policy.Blocked, false)
+		p.Render(Wish{Accepted: "de-DE,de;q=0.9"})
 	}
 }

@@ -18,9 +18,9 @@ var ErrShared = errors.New("another help page is served there already")
 // concurrent use.
 type Pool struct {
 	Config ServerConfig // of every listener
-	// Failed is told, at most once for every time an address is opened, that
-	// something is wrong which only a person can mend: the listener has ended, or a
-	// request has ended in a panic. May be nil.
+	// Failed is told what only a person can mend, each at most once for every time
+	// that an address is opened: that its listener cannot take connections, and that
+	// a request has ended in a panic. May be nil.
 	Failed func(address netip.AddrPort, err error)
 
 	mu   sync.Mutex
@@ -78,6 +78,16 @@ func (p *Pool) Acquire(address netip.AddrPort, owner any, site *Site) (*Share, e
 // ServerConfig.DrainTimeout to finish; Release returns when all have ended. It
 // must not be called by what a site calls. Further calls do nothing.
 func (s *Share) Release() { s.release() }
+
+// ReleaseAll gives shares back, all at once: each may have to wait for its
+// clients.
+func ReleaseAll(shares []*Share) {
+	var ended sync.WaitGroup
+	for _, s := range shares {
+		ended.Go(s.Release)
+	}
+	ended.Wait()
+}
 
 // Address returns where the listener is: with the port that the system has
 // chosen if that was left to it by port 0.

@@ -282,6 +282,47 @@ func TestPoolLastRelease(t *testing.T) {
 	<-released
 }
 
+// TestPoolReleaseAll: none waits for another to end.
+func TestPoolReleaseAll(t *testing.T) {
+	var entered sync.WaitGroup
+	leave := make(chan struct{})
+	var shares []*Share
+	for owner := range 3 {
+		entered.Add(1)
+		s := acquire(t, new(Pool), anyPort, owner, &Site{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			entered.Done()
+			<-leave
+		})})
+		shares = append(shares, s)
+	}
+	end := sync.OnceFunc(func() { close(leave) })
+	t.Cleanup(end) // before the shares are released, which waits for the requests
+	var fresh []net.Conn
+	for _, s := range shares {
+		fresh = append(fresh, connect(t, s.Address()))
+		send(t, connect(t, s.Address()), getPage)
+	}
+	entered.Wait()
+	released := make(chan struct{})
+	go func() {
+		ReleaseAll(shares)
+		close(released)
+	}()
+	for _, c := range fresh { // all end while all have a request under way
+		if _, err := c.Read(make([]byte, 1)); err == nil {
+			t.Error("A byte without a request")
+		}
+	}
+	select {
+	case <-released:
+		t.Error("Released while requests are under way")
+	default:
+	}
+	end()
+	<-released
+	ReleaseAll(nil)
+}
+
 // TestPoolFull: when all connections have a request, a new one is closed at
 // once.
 func TestPoolFull(t *testing.T) {
@@ -292,16 +333,31 @@ func TestPoolFull(t *testing.T) {
 		<-leave
 		io.WriteString(w, "done")
 	})})
+	end := sync.OnceFunc(func() { close(leave) })
+	t.Cleanup(end) // before the share is released, which waits for the request
 	c := connect(t, s.Address())
 	send(t, c, getPage)
 	<-entered
-	if _, err := connect(t, s.Address()).Read(make([]byte, 1)); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
+	if err := oneMore(s.Address()); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("One connection more: %v", err)
 	}
-	close(leave)
+	end()
 	if _, body := readReply(t, bufio.NewReader(c)); body != "done" {
 		t.Errorf("Got %q", body)
 	}
+}
+
+// oneMore connects and returns how that ends. It may be reset before the client
+// knows that it was there.
+func oneMore(address netip.AddrPort) error {
+	c, err := net.DialTimeout("tcp", address.String(), 10*time.Second)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_, err = c.Read(make([]byte, 1))
+	return err
 }
 
 // TestPoolConcurrent takes and gives back from several goroutines; the race

@@ -76,7 +76,7 @@ func helpSite() *Site { return &Site{Handler: NewHandler(HandlerConfig{Page: new
 
 const getPage = "GET / HTTP/1.1\r\nHost: blocked.example\r\nAccept: text/html\r\n\r\n"
 
-// send writes to a connection that may be closed meanwhile.
+// send writes to a connection that must be open.
 func send(t testing.TB, c net.Conn, text string) {
 	t.Helper()
 	if _, err := io.WriteString(c, text); err != nil {

@@ -2,8 +2,6 @@ package sinkhole
 
 import (
 	"context"
-	"net/http"
-	"net/url"
 	"runtime"
 	"sync"
 	"time"
@@ -29,15 +27,18 @@ type shelf struct {
 	slots chan struct{} // holds a token for every page that is being rendered
 
 	mu    sync.Mutex
-	pages map[wish]rendered
+	pages map[Wish]rendered
 	since time.Time // when the oldest was put there, or before
 }
 
-// wish is all of a request that a page depends on.
-type wish struct {
-	accepted, language, country string // Accept-Language, and the query's lang and country
-	reason                      policy.Reason
-	own                         bool
+// Wish is all of a request that a page depends on, beside the date. The zero value
+// is a request that asks for nothing special. It may hold whatever a client sends.
+type Wish struct {
+	Accepted string // the Accept-Language field
+	Language string // tag of the language that was chosen; "": Accepted decides
+	Country  string // code of the country that was chosen; "": the configuration or Accepted decides
+	Reason   policy.Reason
+	Own      bool // the page stands at the operator's own address, where nothing was blocked
 }
 
 // rendered is a page and the tag of its language. It is immutable.
@@ -50,13 +51,13 @@ func newShelf(page renderer, now func() time.Time) *shelf {
 	return &shelf{
 		page: page, now: now,
 		slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/4)),
-		pages: make(map[wish]rendered),
+		pages: make(map[Wish]rendered),
 	}
 }
 
 // get returns a page. The error is the context's, if it ends before there is
 // time to render the page.
-func (s *shelf) get(ctx context.Context, w wish) (rendered, error) {
+func (s *shelf) get(ctx context.Context, w Wish) (rendered, error) {
 	if r, ok := s.kept(w); ok {
 		return r, nil
 	}
@@ -69,14 +70,13 @@ func (s *shelf) get(ctx context.Context, w wish) (rendered, error) {
 	if r, ok := s.kept(w); ok { // another one had the same wish
 		return r, nil
 	}
-	query := url.Values{"lang": {w.language}, "country": {w.country}}
-	html, language := s.page.Render(http.Header{"Accept-Language": {w.accepted}}, query, w.reason, w.own)
+	html, language := s.page.Render(w)
 	r := rendered{html, language}
 	s.keep(w, r)
 	return r, nil
 }
 
-func (s *shelf) kept(w wish) (rendered, bool) {
+func (s *shelf) kept(w Wish) (rendered, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := s.now(); now.Sub(s.since) >= shelfLife {
@@ -88,7 +88,7 @@ func (s *shelf) kept(w wish) (rendered, bool) {
 }
 
 // keep puts a page on the shelf, in the place of any other if it is full.
-func (s *shelf) keep(w wish, r rendered) {
+func (s *shelf) keep(w Wish, r rendered) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for other := range s.pages {

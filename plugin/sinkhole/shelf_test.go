@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -24,7 +23,7 @@ type slowPage struct {
 	all, now, most int
 }
 
-func (p *slowPage) Render(header http.Header, query url.Values, reason policy.Reason, own bool) ([]byte, string) {
+func (p *slowPage) Render(w Wish) ([]byte, string) {
 	p.mu.Lock()
 	p.all++
 	p.now++
@@ -34,32 +33,32 @@ func (p *slowPage) Render(header http.Header, query url.Values, reason policy.Re
 	p.mu.Lock()
 	p.now--
 	p.mu.Unlock()
-	if query.Get("lang") == "panic" {
+	if w.Language == "panic" {
 		panic("x")
 	}
-	return fmt.Append(nil, header.Get("Accept-Language"), query.Get("lang"), query.Get("country"), reason, own), "en"
+	return fmt.Append(nil, w), "en"
 }
 
 func TestShelf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := new(slowPage)
 		s := newShelf(p, time.Now)
-		check := func(w wish, want int) {
+		check := func(w Wish, want int) {
 			t.Helper()
 			r, err := s.get(t.Context(), w)
-			if page := fmt.Sprint(w.accepted, w.language, w.country, w.reason, w.own); err != nil || string(r.html) != page || r.language != "en" || p.all != want {
+			if page := fmt.Sprint(w); err != nil || string(r.html) != page || r.language != "en" || p.all != want {
 				t.Errorf("%+v: page %q in %s, %v; %d were rendered, want %d", w, r.html, r.language, err, p.all, want)
 			}
 		}
-		for i, w := range []wish{{}, {accepted: "de"}, {language: "de"}, {country: "DE"}, {reason: policy.Censored}, {own: true}} {
+		for i, w := range []Wish{{}, {Accepted: "de"}, {Language: "de"}, {Country: "DE"}, {Reason: policy.Censored}, {Own: true}} {
 			check(w, i+1)
 			check(w, i+1)
 		}
 		time.Sleep(shelfLife - 7*time.Second)
-		check(wish{}, 6)
+		check(Wish{}, 6)
 		time.Sleep(time.Second)
-		check(wish{}, 7) // the shelf was cleared
-		check(wish{own: true}, 8)
+		check(Wish{}, 7) // the shelf was cleared
+		check(Wish{Own: true}, 8)
 	})
 }
 
@@ -72,7 +71,7 @@ func TestShelfBounds(t *testing.T) {
 		for i := range 4 * maxShelf {
 			wg.Go(func() {
 				for range 2 {
-					s.get(t.Context(), wish{language: fmt.Sprint(i % (2 * maxShelf))})
+					s.get(t.Context(), Wish{Language: fmt.Sprint(i % (2 * maxShelf))})
 				}
 			})
 		}
@@ -91,7 +90,7 @@ func TestShelfOnce(t *testing.T) {
 		s.slots = make(chan struct{}, 1)
 		var wg sync.WaitGroup
 		for range 100 {
-			wg.Go(func() { s.get(t.Context(), wish{}) })
+			wg.Go(func() { s.get(t.Context(), Wish{}) })
 		}
 		wg.Wait()
 		if p.all != 1 {
@@ -109,12 +108,12 @@ func TestShelfGone(t *testing.T) {
 		h.shelf.slots = make(chan struct{}, 1)
 		go func() {
 			defer func() { recover() }()
-			h.shelf.get(t.Context(), wish{language: "panic"})
+			h.shelf.get(t.Context(), Wish{Language: "panic"})
 		}()
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := h.shelf.get(ctx, wish{}); !errors.Is(err, context.Canceled) || p.all != 1 {
+		if _, err := h.shelf.get(ctx, Wish{}); !errors.Is(err, context.Canceled) || p.all != 1 {
 			t.Errorf("%v; %d were rendered", err, p.all)
 		}
 		ask := httptest.NewRequest("GET", "http://blocked.example/", nil)

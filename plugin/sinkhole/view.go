@@ -2,9 +2,8 @@ package sinkhole
 
 import (
 	"html/template"
-	"net/http"
-	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -22,30 +21,36 @@ type choice struct {
 }
 
 // choose finds out what a request asks for.
-func (p *Page) choose(header http.Header, query url.Values) choice {
-	accepted, _, err := language.ParseAcceptLanguage(header.Get("Accept-Language"))
-	if err != nil {
-		accepted = nil
-	}
+func (p *Page) choose(w Wish) choice {
+	accepted := acceptedBy(w.Accepted)
 	c := choice{language: p.language(accepted), countries: p.config.Countries}
-	if l, ok := message.Lookup(query.Get("lang")); ok {
+	if l, ok := message.Lookup(w.Language); ok {
 		c.language = l
 	}
-	if code := query.Get("country"); p.knows(code) {
+	if code := w.Country; p.knows(code) {
 		others := slices.DeleteFunc(slices.Clone(c.countries), func(other string) bool { return other == code })
 		c.country, c.countries = code, append([]string{code}, others...)
 		return c
 	}
-	return p.guess(c, accepted)
-}
-
-// guess enters the country that somebody with these languages is likely to be
-// in, where the operator has named none.
-func (p *Page) guess(c choice, accepted []language.Tag) choice {
 	if code := p.config.Directory.Guess(accepted); len(c.countries) == 0 && code != "" {
 		c.countries = []string{code}
 	}
 	return c
+}
+
+// acceptedBy returns the languages of an Accept-Language field, the most wanted
+// first. In one that cannot be read as a whole, what can be read counts.
+func acceptedBy(field string) []language.Tag {
+	tags, _, err := language.ParseAcceptLanguage(field)
+	if err == nil {
+		return tags
+	}
+	for element := range strings.SplitSeq(field, ",") {
+		if some, _, err := language.ParseAcceptLanguage(element); err == nil {
+			tags = append(tags, some...)
+		}
+	}
+	return tags
 }
 
 // language returns the language of the page for whoever accepts these.
@@ -83,19 +88,14 @@ func (p *Page) view(c choice, reason policy.Reason, own bool) *view {
 	return v
 }
 
-// T returns a message.
 func (v *view) T(key string) string { return v.texts.Text(key, nil) }
 
-// Language returns that of the page.
 func (v *view) Language() message.Language { return v.texts.Language }
 
-// Style returns the style sheet.
 func (*view) Style() template.CSS { return template.CSS(style) }
 
-// Script returns the script.
 func (*view) Script() template.JS { return template.JS(script) }
 
-// Leave returns where the leave control leads.
 func (*view) Leave() string { return Leave }
 
 // Title returns the title, which does not tell who looks on what the page is
@@ -152,8 +152,17 @@ func (v *view) Draft() bool {
 }
 
 // isolated keeps a name or a date of another direction from disturbing the
-// sentence around it (UAX #9 §6.3).
-func isolated(text string) string { return "\u2068" + text + "\u2069" }
+// sentence around it (UAX #9 §6.3). Controls of direction inside of it are left
+// out: with them it could end what keeps it.
+func isolated(text string) string {
+	bare := strings.Map(func(r rune) rune {
+		if '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069' {
+			return -1
+		}
+		return r
+	}, text)
+	return "\u2068" + bare + "\u2069"
+}
 
 // option is one of several languages or countries.
 type option struct {
@@ -164,7 +173,6 @@ type option struct {
 	Current  bool
 }
 
-// Languages returns the languages to choose from.
 func (v *view) Languages() []option {
 	var all []option
 	for _, l := range v.page.offered {
@@ -173,7 +181,6 @@ func (v *view) Languages() []option {
 	return all
 }
 
-// LanguageCount returns how many there are.
 func (v *view) LanguageCount() string { return v.texts.Count("languages", len(v.page.offered)) }
 
 // Countries returns the countries to choose from; none where the page is a file,
@@ -188,7 +195,6 @@ func (v *view) Countries() []option {
 	return all
 }
 
-// CountryCount returns how many there are.
 func (v *view) CountryCount() string { return v.texts.Count("countries", len(v.page.places)) }
 
 // Places returns the countries whose helplines are shown.

@@ -17,7 +17,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,26 +25,16 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Defaults and limits of a Config.
+// What an Authority makes.
 const (
-	DefaultLifetime = 48 * time.Hour
-	MinLifetime     = 24 * time.Hour
-	MaxLifetime     = 48 * time.Hour
-
-	DefaultNames = 1000
-	MaxNames     = 10_000
-
-	DefaultRate  = 10  // certificates a second
-	DefaultBurst = 100 // certificates
-	MaxRate      = 1000
-	MaxBurst     = 10_000
+	lifetime = 48 * time.Hour // of a certificate, from NotBefore to NotAfter
+	maxKept  = 1000           // certificates in memory
+	perSec   = 10             // new certificates a second in the long run
+	atOnce   = 100            // new certificates
 )
 
 // RenewBefore is how long before the end of the chain Status asks for a new one.
 const RenewBefore = 14 * 24 * time.Hour
-
-// ErrLimit is wrapped by Load for a Config outside of its limits.
-var ErrLimit = errors.New("bad limit of the authority")
 
 // Config says where the intermediate is and whom it vouches for.
 type Config struct {
@@ -57,23 +46,17 @@ type Config struct {
 	// goroutines at a time.
 	Listed func(name string) bool
 
-	Lifetime time.Duration // from NotBefore to NotAfter, MinLifetime to MaxLifetime; 0 is DefaultLifetime
-	Names    int           // certificates kept in memory, at most MaxNames; 0 is DefaultNames
-	Rate     int           // certificates made a second in the long run, at most MaxRate; 0 is DefaultRate
-	Burst    int           // certificates made at once, at most MaxBurst; 0 is DefaultBurst
-
 	Now func() time.Time // nil is time.Now
 }
 
 // Authority makes and keeps certificates. It is safe for concurrent use. It has
 // no goroutine and nothing to close.
 type Authority struct {
-	listed   func(string) bool
-	now      func() time.Time
-	lifetime time.Duration
-	chain    chain
-	key      *ecdsa.PrivateKey // of the intermediate
-	leafKey  *ecdsa.PrivateKey // of all certificates made; it lives and ends with the process
+	listed  func(string) bool
+	now     func() time.Time
+	chain   chain
+	key     *ecdsa.PrivateKey // of the intermediate
+	leafKey *ecdsa.PrivateKey // of all certificates made; it lives and ends with the process
 
 	// mu is held while a certificate is made, too: that takes a fraction of a
 	// millisecond and is rare, and so no name is ever signed for twice at a time.
@@ -87,14 +70,19 @@ type Authority struct {
 // Load reads the intermediate and its key. It refuses a chain that is more than
 // the page needs, so that a stolen key is worth little: see checkIssuer and
 // checkConstraints for the rule, which nothing overrides. Errors wrap
-// ErrCertificate, ErrKey or ErrLimit, and those of package os; they say what is
-// wrong and how to make it right. That of a chain that is over wraps ErrExpired,
-// too.
+// ErrCertificate or ErrKey, and those of package os; they say what is wrong and how
+// to make it right.
+//
+// That the time of the chain is over, or has not come yet, is no error: the school
+// has its other pages and its DNS. Status tells, and no certificate is made.
 func Load(cfg Config) (*Authority, error) {
-	if err := cfg.complete(); err != nil {
-		return nil, err
+	if cfg.Listed == nil {
+		return nil, errors.New("authority: nobody says which names are listed")
 	}
-	c, err := loadChain(cfg.Certificate, cfg.Now())
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	c, err := loadChain(cfg.Certificate)
 	if err != nil {
 		return nil, err
 	}
@@ -106,72 +94,41 @@ func Load(cfg Config) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, err := simplelru.NewLRU[string, *leaf](cfg.Names, nil)
+	kept, err := simplelru.NewLRU[string, *leaf](maxKept, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &Authority{
-		listed: cfg.Listed, now: cfg.Now, lifetime: cfg.Lifetime,
+		listed: cfg.Listed, now: cfg.Now,
 		chain: c, key: key, leafKey: leafKey,
-		kept: kept, limiter: rate.NewLimiter(rate.Limit(cfg.Rate), cfg.Burst),
+		kept: kept, limiter: rate.NewLimiter(perSec, atOnce),
 	}, nil
-}
-
-// complete fills in the defaults and refuses what is out of bounds.
-func (cfg *Config) complete() error {
-	if cfg.Listed == nil {
-		return fmt.Errorf("%w: nobody says what is listed", ErrLimit)
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	if cfg.Lifetime == 0 {
-		cfg.Lifetime = DefaultLifetime
-	}
-	if cfg.Lifetime < MinLifetime || cfg.Lifetime > MaxLifetime {
-		return fmt.Errorf("%w: a lifetime of %v is not within %v and %v", ErrLimit, cfg.Lifetime, MinLifetime, MaxLifetime)
-	}
-	return errors.Join(
-		bound("names", &cfg.Names, DefaultNames, MaxNames),
-		bound("rate", &cfg.Rate, DefaultRate, MaxRate),
-		bound("burst", &cfg.Burst, DefaultBurst, MaxBurst),
-	)
-}
-
-// bound puts the default in the place of zero and refuses what is not within 1
-// and the limit.
-func bound(what string, value *int, byDefault, limit int) error {
-	if *value == 0 {
-		*value = byDefault
-	}
-	if *value < 1 || *value > limit {
-		return fmt.Errorf("%w: %s %d is not within 1 and %d", ErrLimit, what, *value, limit)
-	}
-	return nil
 }
 
 // Status is how an Authority is doing. It holds no name.
 type Status struct {
-	NotAfter time.Time // the end of the chain: of the first of its certificates that ends
-	Days     int       // whole days until then; 0 on the last day and after it
-	Renew    bool      // less than RenewBefore is left, or nothing
-	Issuing  bool      // false before and after the time of the chain: every handshake is aborted
+	NotBefore time.Time // the begin of the chain: of the last of its certificates that begins
+	NotAfter  time.Time // the end of the chain: of the first of its certificates that ends
+	Days      int       // whole days until then; 0 on the last day and after it
+	Renew     bool      // less than RenewBefore is left, or it is not valid now
+	Issuing   bool      // false before and after the time of the chain: every handshake is aborted
 
 	Issued  uint64 // certificates made since Load
 	Refused uint64 // handshakes aborted for their name: none, not listed or excluded
-	Limited uint64 // certificates not made because of Rate and Burst
+	Limited uint64 // certificates not made because too many were asked for at once
 }
 
 // Status returns the state of the moment.
 func (a *Authority) Status() Status {
 	now, end := a.now(), a.chain.notAfter()
-	left := end.Sub(now)
+	left, valid := end.Sub(now), a.chain.validAt(now)
 	return Status{
-		NotAfter: end,
-		Days:     max(0, int(left/(24*time.Hour))),
-		Renew:    left < RenewBefore,
-		Issuing:  a.chain.validAt(now),
-		Issued:   a.issued.Load(), Refused: a.refused.Load(), Limited: a.limited.Load(),
+		NotBefore: a.chain.notBefore(),
+		NotAfter:  end,
+		Days:      max(0, int(left/(24*time.Hour))),
+		Renew:     left < RenewBefore || !valid,
+		Issuing:   valid,
+		Issued:    a.issued.Load(), Refused: a.refused.Load(), Limited: a.limited.Load(),
 	}
 }
 
@@ -200,7 +157,7 @@ func (c chain) notAfter() time.Time {
 	return last
 }
 
-// validAt reports whether all certificates are valid, and will be for a moment.
+// validAt reports whether all certificates are valid at a moment.
 func (c chain) validAt(now time.Time) bool {
 	return !now.Before(c.notBefore()) && now.Before(c.notAfter())
 }

@@ -29,14 +29,14 @@ var (
 )
 
 // loadChain reads the chain and checks it as far as it goes.
-func loadChain(path string, now time.Time) (chain, error) {
+func loadChain(path string) (chain, error) {
 	data, err := read(path, func(fs.FileInfo) error { return nil })
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCertificate, err)
 	}
 	c, err := parseChain(data)
 	if err == nil {
-		err = c.check(now)
+		err = c.check()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrCertificate, path, err)
@@ -66,10 +66,10 @@ func parseChain(data []byte) (chain, error) {
 }
 
 // check holds the whole chain against the rules: an issuer that is constrained,
-// what signed it in order, no root, everything valid now.
-func (c chain) check(now time.Time) error {
+// what signed it in order, no root, and some time in which everything is valid.
+func (c chain) check() error {
 	for i, cert := range c {
-		if err := c.checkPlace(i, now); err != nil {
+		if err := c.checkPlace(i); err != nil {
 			return fmt.Errorf("certificate %d (%s): %w", i+1, cert.Subject, err)
 		}
 	}
@@ -79,22 +79,21 @@ func (c chain) check(now time.Time) error {
 	if err := checkConstraints(c[0]); err != nil {
 		return err
 	}
-	if _, err := c[0].Verify(c.options(now)); err != nil {
+	if !c.notBefore().Before(c.notAfter()) {
+		return errors.New("the chain is never valid as a whole: issue the intermediate for a time in which what signed it is valid")
+	}
+	if _, err := c[0].Verify(c.options(c.notBefore())); err != nil {
 		return fmt.Errorf("clients would refuse the chain: %w", err)
 	}
 	return nil
 }
 
 // checkPlace checks the certificate at i for what holds for each of a chain.
-func (c chain) checkPlace(i int, now time.Time) error {
+func (c chain) checkPlace(i int) error {
 	cert := c[i]
 	switch {
 	case bytes.Equal(cert.RawSubject, cert.RawIssuer):
 		return errors.New("is a root: keep it offline and leave it out, devices have it already")
-	case now.Before(cert.NotBefore):
-		return fmt.Errorf("is not valid before %s: is the clock right?", cert.NotBefore.UTC().Format(time.RFC3339))
-	case !now.Before(cert.NotAfter):
-		return fmt.Errorf("%w: it ended on %s: issue a new one", ErrExpired, cert.NotAfter.UTC().Format(time.RFC3339))
 	case i > 0 && c[i-1].CheckSignatureFrom(cert) != nil:
 		return errors.New("did not sign the certificate before it: begin with the intermediate, then what signed it")
 	case cert.MaxPathLen >= 0 && cert.MaxPathLen < i:

@@ -21,17 +21,16 @@ var (
 	ErrName     = errors.New("no name, or none that a certificate is made for")
 	ErrListed   = errors.New("not a listed name")
 	ErrExcluded = errors.New("a name that the constraints of the intermediate exclude")
-	ErrExpired  = errors.New("the certificate of the authority is not valid now")
+	ErrExpired  = errors.New("the certificate of the authority has ended, or is not valid yet")
 	ErrLimited  = errors.New("too many new certificates at once")
 )
 
-// TLS returns the configuration of a listener: TLS 1.2 or later, HTTP/1.1 and
-// nothing else, no session tickets. Serve it with tls.NewListener and
-// http.Server.Serve; ServeTLS would add HTTP/2.
+// TLS returns the settings of a handshake: TLS 1.2 or later, and no session
+// tickets, which would outlive a block. Which protocols are spoken is the server's
+// to say.
 func (a *Authority) TLS() *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS12,
-		NextProtos:             []string{"http/1.1"},
 		SessionTicketsDisabled: true,
 		Time:                   a.now,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -145,7 +144,7 @@ func (a *Authority) issue(name string, now time.Time) (*leaf, error) {
 // plan sets the times of a certificate, never outside of those of the chain.
 func (a *Authority) plan(now time.Time) *leaf {
 	l := &leaf{notBefore: now.Add(-backdate).Truncate(time.Second)}
-	l.notAfter = l.notBefore.Add(a.lifetime)
+	l.notAfter = l.notBefore.Add(lifetime)
 	if first := a.chain.notBefore(); l.notBefore.Before(first) {
 		l.notBefore = first
 	}

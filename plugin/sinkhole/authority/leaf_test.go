@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // TestLeaf looks at one certificate from all sides.
@@ -39,7 +41,7 @@ func TestLeaf(t *testing.T) {
 		len(leaf.ExtKeyUsage) != 1 || leaf.ExtKeyUsage[0] != x509.ExtKeyUsageServerAuth {
 		t.Errorf("Subject %q, authority %v, usage %v %v", leaf.Subject, leaf.IsCA, leaf.KeyUsage, leaf.ExtKeyUsage)
 	}
-	if got := leaf.NotAfter.Sub(leaf.NotBefore); got != DefaultLifetime || leaf.NotBefore.After(now.Add(-backdate)) || now.Sub(leaf.NotBefore) > backdate+time.Second {
+	if got := leaf.NotAfter.Sub(leaf.NotBefore); got != lifetime || leaf.NotBefore.After(now.Add(-backdate)) || now.Sub(leaf.NotBefore) > backdate+time.Second {
 		t.Errorf("Valid from %v for %v at %v", leaf.NotBefore, got, now)
 	}
 	if key := leaf.PublicKey.(*ecdsa.PublicKey); key.Curve != elliptic.P256() || key.Equal(page.cert.PublicKey) {
@@ -206,8 +208,8 @@ func TestChainTimes(t *testing.T) {
 // that was not asked for the longest goes first.
 func TestNames(t *testing.T) {
 	cfg := newRoot(t).sign(t, intermediate()).config(t)
-	cfg.Names = 3
 	a := load(t, cfg)
+	a.kept.Resize(3)
 	ask := func(i int) {
 		if _, err := get(a, fmt.Sprintf("n%d.badsite.example", i)); err != nil {
 			t.Fatal(err)
@@ -237,8 +239,9 @@ func TestNames(t *testing.T) {
 func TestRate(t *testing.T) {
 	var c clock
 	cfg := newRoot(t).sign(t, intermediate()).config(t)
-	cfg.Now, cfg.Rate, cfg.Burst = c.now, 2, 3
+	cfg.Now = c.now
 	a := load(t, cfg)
+	a.limiter = rate.NewLimiter(2, 3)
 	next := 0
 	made := func() (n int) {
 		for range 10 {
@@ -273,6 +276,34 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestBounds: how many are made at once, and how many are kept.
+func TestBounds(t *testing.T) {
+	a := load(t, newRoot(t).sign(t, intermediate()).config(t))
+	next := 0
+	ask := func() error {
+		next++
+		_, err := get(a, fmt.Sprintf("n%d.badsite.example", next))
+		return err
+	}
+	for range atOnce {
+		if err := ask(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ask(); err != ErrLimited {
+		t.Errorf("One more: %v", err)
+	}
+	a.limiter = rate.NewLimiter(rate.Inf, 0)
+	for a.Status().Issued <= maxKept {
+		if err := ask(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := a.kept.Len(); got != maxKept {
+		t.Errorf("%d certificates are kept, want %d", got, maxKept)
+	}
+}
+
 // TestConcurrent: many clients at a time make one certificate a name.
 func TestConcurrent(t *testing.T) {
 	cfg := newRoot(t).sign(t, intermediate()).config(t)
@@ -304,10 +335,10 @@ func FuzzServerName(f *testing.F) {
 	root := newRoot(f)
 	cfg := root.sign(f, intermediate()).config(f)
 	cfg.Listed = func(string) bool { return true }
-	cfg.Rate, cfg.Burst = MaxRate, MaxBurst
 	var ticks atomic.Int64
 	cfg.Now = func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * time.Millisecond) }
 	a := load(f, cfg)
+	a.limiter = rate.NewLimiter(rate.Inf, 0)
 	f.Fuzz(func(t *testing.T, sni string) {
 		cert, err := get(a, sni)
 		if err != nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/time/rate"
 )
 
 // tickets counts what a client is given to come back with.
@@ -36,8 +38,8 @@ func shake(t *testing.T, a *Authority, client *tls.Config) (state tls.Connection
 	return state, clientErr, <-done
 }
 
-// TestHandshake: a client with the root gets the page, with the TLS of today
-// and HTTP/1.1, and nothing to come back with.
+// TestHandshake: a client with the root gets the page, with the TLS of today, and
+// nothing to come back with.
 func TestHandshake(t *testing.T) {
 	root := newRoot(t)
 	a := load(t, root.sign(t, intermediate()).config(t))
@@ -48,13 +50,13 @@ func TestHandshake(t *testing.T) {
 		state, clientErr, serverErr := shake(t, a, &tls.Config{
 			RootCAs: roots, ServerName: "badsite.example", Time: a.now,
 			MinVersion: version, MaxVersion: version,
-			NextProtos: []string{"h2", "http/1.1"}, ClientSessionCache: &cache,
+			ClientSessionCache: &cache,
 		})
 		if clientErr != nil || serverErr != nil {
 			t.Fatalf("%s: client %v, server %v", tls.VersionName(version), clientErr, serverErr)
 		}
-		if state.Version != version || state.NegotiatedProtocol != "http/1.1" {
-			t.Errorf("%s with %q", tls.VersionName(state.Version), state.NegotiatedProtocol)
+		if state.Version != version {
+			t.Errorf("%s, want %s", tls.VersionName(state.Version), tls.VersionName(version))
 		}
 		if n := cache.put.Load(); n != 0 {
 			t.Errorf("%s: %d session tickets", tls.VersionName(version), n)
@@ -76,7 +78,6 @@ func TestHandshakeAborted(t *testing.T) {
 		{"excluded", &tls.Config{ServerName: "www.school.example"}, "unrecognized name"},
 		{"no name", &tls.Config{}, "unrecognized name"},
 		{"an address", &tls.Config{ServerName: "192.0.2.1"}, "unrecognized name"}, // which clients leave out
-		{"HTTP/2 only", &tls.Config{ServerName: "badsite.example", NextProtos: []string{"h2"}}, "no application protocol"},
 		{"TLS 1.1", &tls.Config{ServerName: "badsite.example", MinVersion: tls.VersionTLS11, MaxVersion: tls.VersionTLS11}, "protocol version not supported"},
 	}
 	for _, tt := range tests {
@@ -96,8 +97,8 @@ func TestHandshakeAborted(t *testing.T) {
 // TestHandshakeLimited: our own trouble is not blamed on the name.
 func TestHandshakeLimited(t *testing.T) {
 	cfg := newRoot(t).sign(t, intermediate()).config(t)
-	cfg.Rate, cfg.Burst = 1, 1
 	a := load(t, cfg)
+	a.limiter = rate.NewLimiter(1, 1)
 	if _, err := get(a, "badsite.example"); err != nil {
 		t.Fatal(err)
 	}

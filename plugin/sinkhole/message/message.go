@@ -60,11 +60,30 @@ var matcher = sync.OnceValue(func() language.Matcher {
 // slice is shared.
 func Languages() []Language { return languages }
 
+// neighbours are languages that the page lacks, with the one that those who speak
+// them are taught at school or read every day.
+var neighbours = map[string]string{
+	"ast": "es", "br": "fr", "ca": "es", "ceb": "fil", "co": "fr", "eu": "es", "fo": "da", "fy": "nl", "gl": "es", "gsw": "de",
+	"jv": "id", "kl": "da", "lb": "de", "ms": "id", "nds": "de", "nn": "nb", "no": "nb", "oc": "fr", "rm": "de", "se": "nb", "su": "id",
+}
+
 // Match returns the language that serves best who would like these, the most
-// wanted first; English when none of them is known.
+// wanted first; English when none of them will do. A language stands in for
+// another only where nearly all who want that one read it: for Russian none
+// does, though Bulgarian looks like it to a machine.
 func Match(wanted ...language.Tag) Language {
-	_, i, _ := matcher().Match(wanted...)
-	return languages[i]
+	for _, tag := range wanted {
+		base, _ := tag.Base()
+		if near := neighbours[base.String()]; near != "" {
+			tag = language.Make(near)
+			base, _ = tag.Base()
+		}
+		_, i, _ := matcher().Match(tag)
+		if have, _ := languages[i].Tag.Base(); have == base {
+			return languages[i]
+		}
+	}
+	return languages[0]
 }
 
 // Lookup returns the language of exactly this tag, in any letter case.
@@ -105,15 +124,11 @@ func In(l Language) *Catalogue {
 	return c
 }
 
-// load makes a catalogue of its file, with that of English behind it for what it
-// lacks.
+// load makes a catalogue of its file.
 func load(l Language, file []byte) *Catalogue {
-	b := i18n.NewBundle(language.English)
+	b := i18n.NewBundle(l.Tag)
 	b.RegisterUnmarshalFunc("json", json.Unmarshal)
 	b.MustParseMessageFileBytes(file, l.String()+".json") // tests read them all
-	if l.Tag != language.English {
-		b.MustParseMessageFileBytes(read("en.json"), "en.json")
-	}
 	return &Catalogue{l, i18n.NewLocalizer(b, l.String())}
 }
 
@@ -144,9 +159,9 @@ func (c *Catalogue) Count(key string, n int) string {
 func (c *Catalogue) localize(key string, config i18n.LocalizeConfig) string {
 	text, err := c.messages.Localize(&config)
 	switch english := languages[0]; {
-	case err == nil || text != "": // with a text, an error only says that this is English
+	case err == nil:
 		return text
-	case c.Language != english: // a plural form is missing
+	case c.Language != english: // the message or a plural form is missing
 		return In(english).localize(key, config)
 	}
 	return key
