@@ -49,7 +49,7 @@ func testLeaveLater(t *testing.T, b *browser) {
 	b.fresh(t)
 	b.click(t, ".inner")
 	b.click(t, "footer summary")
-	b.do(t, loaded(chromedp.Click(chromedp.CSS(`[hreflang="de"]`), chromedp.NodeVisible)))
+	b.do(t, loaded(chromedp.Click(chromedp.CSS(`.choice a[lang="de"]`), chromedp.NodeVisible)))
 	if got := eval[string](t, b, `document.documentElement.lang`); got != "de" {
 		t.Errorf("The page is in %s", got)
 	}
@@ -113,7 +113,7 @@ func testWithoutScript(t *testing.T, b *browser) {
 		b.opened(t, door)
 	}
 	b.click(t, "footer summary")
-	b.do(t, loaded(chromedp.Click(chromedp.CSS(`[hreflang="de"]`), chromedp.NodeVisible)))
+	b.do(t, loaded(chromedp.Click(chromedp.CSS(`.choice a[lang="de"]`), chromedp.NodeVisible)))
 	if got := eval[string](t, b, `document.documentElement.lang`); got != "de" {
 		t.Errorf("The page is in %s", got)
 	}
