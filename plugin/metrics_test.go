@@ -46,7 +46,7 @@ func value(f *dto.MetricFamily, labels ...string) float64 {
 }
 
 func TestMetrics(t *testing.T) {
-	n := handler(t, "list builtin name metrics\nblock metrics.example\nallow fine.metrics.example\nreason censored")
+	n := handler(t, "list builtin name metrics\nblock metrics.example\nallow fine.metrics.example\nreason censored\ncontact tel:+15550100")
 	before := ours(t)
 	for _, name := range []string{"x.metrics.example.", "y.metrics.example.", "fine.metrics.example.", "good.example."} {
 		n.ServeDNS(t.Context(), &test.ResponseWriter{}, new(dns.Msg).SetQuestion(name, dns.TypeA))

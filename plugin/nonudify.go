@@ -57,50 +57,60 @@ func (n *NoNudify) Ready() bool {
 // frame is small on purpose: the rest of the chain runs on top of it, in a
 // goroutine whose stack would otherwise grow once more for every query.
 func (n *NoNudify) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
-	if n.intercept(ctx, w, r) {
+	if w = n.intercept(ctx, w, r); w == nil {
 		return dns.RcodeSuccess, nil // whatever was said has been written
 	}
 	return plugin.NextOrFailure(directive.Name, n.Next, ctx, w, r)
 }
 
-// intercept answers the query if its name is blocked, and reports whether it
-// did. Only ordinary questions of class IN are judged: other classes hold no
-// hosts, and what else arrives is not a lookup.
+// intercept answers the query if its name is blocked, and then returns nil. Else
+// it returns the writer that the rest of the chain is to answer with. Only
+// ordinary questions of class IN are judged: other classes hold no hosts, and
+// what else arrives is not a lookup.
 //
 //go:noinline
-func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) bool {
+func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) dns.ResponseWriter {
 	if len(r.Question) != 1 || r.Question[0].Qclass != dns.ClassINET {
-		return false
+		return w
 	}
 	if r.Opcode != dns.OpcodeQuery {
-		return r.Opcode == dns.OpcodeNotify && n.notify(w, r)
+		if r.Opcode == dns.OpcodeNotify && n.notify(w, r) {
+			return nil
+		}
+		return w
 	}
 	v := policy.Verdict{Pending: true}
-	if p := n.policy.Load(); p != nil {
+	p := n.policy.Load()
+	if p != nil {
 		v = p.Decide(r.Question[0].Name, client(w))
 	}
 	switch {
 	case v.Action != rule.None:
-		return n.act(ctx, w, r, v)
+		if m := n.reply(ctx, w, r, v); m != nil {
+			write(w, m)
+			return nil
+		}
+		if v.Blocked() { // in the shadow: it is counted, whatever it leads to
+			return w
+		}
 	case v.Pending: // nobody can tell yet: the client may ask again
 		write(w, n.answerer.NotReady(n.request(w, r, transport(ctx, w))))
-		return true
+		return nil
 	}
-	return false
+	return n.inspect(ctx, w, r, p)
 }
 
-// act does what the verdict on a listed name asks for, and reports whether the
-// query is answered.
-func (n *NoNudify) act(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, v policy.Verdict) bool {
+// reply counts the verdict on a listed name and returns what the query is to be
+// answered with, nil if it passes.
+func (n *NoNudify) reply(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, v policy.Verdict) *dns.Msg {
 	action := n.action(v)
 	describe(ctx, action, v)
 	way := transport(ctx, w)
 	n.verdicts.count(ctx, way, action, v.Reason)
 	if !v.Blocked() || n.config.Shadow {
-		return false
+		return nil
 	}
-	write(w, n.answerer.Reply(n.request(w, r, way), v))
-	return true
+	return n.answerer.Reply(n.request(w, r, way), v)
 }
 
 // action names what is done with a listed name, for metrics and metadata.
@@ -110,6 +120,8 @@ func (n *NoNudify) action(v policy.Verdict) string {
 		return v.Action.String()
 	case n.config.Shadow:
 		return "shadow"
+	case v.Open && n.config.Answer.Action == answer.NXDomain:
+		return answer.NoData.String() // as the answer is, so that nothing below is denied
 	}
 	return n.config.Answer.Action.String()
 }

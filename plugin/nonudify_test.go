@@ -234,10 +234,11 @@ func TestStrayZone(t *testing.T) {
 }
 
 // TestMissAllocations is the promise to everybody who asks for other names:
-// nothing is allocated for them, whatever the letter case and the client.
+// nothing is allocated for them, whatever the letter case and the client. What
+// looking at their answers takes is TestInspectAllocations'.
 func TestMissAllocations(t *testing.T) {
-	n := handler(t, "list builtin\nblock badsite.example\nclients 10.0.0.0/8\nallow fine.example")
-	zoned, err := parse(caddy.NewTestController("dns", "nonudify good.example example.org"))
+	n := handler(t, "list builtin\nblock badsite.example\nclients 10.0.0.0/8\nallow fine.example\ninspect off")
+	zoned, err := parse(caddy.NewTestController("dns", "nonudify good.example example.org {\ninspect off\n}"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,27 @@ func (n *NoNudify) protect(i *instance) error {
 	return err
 }
 
+// soon is how long before a number of the operator expires the log tells.
+const soon = 30 * 24 * time.Hour
+
+// remind tells of numbers of the operator's own that are no longer shown, or not
+// for long.
+func remind(c *directive.Config, now time.Time) {
+	own, err := c.OwnHelplines(now)
+	if err != nil {
+		return // of which the start has told
+	}
+	for _, e := range own {
+		switch end := e.Expires(); {
+		case end.IsZero() || now.Add(soon).Before(end):
+		case now.Before(end):
+			log.Warningf("Helplines: %s: the number is shown until %s: check it, and write down the day", e.Source, end.Format(time.DateOnly))
+		default:
+			log.Warningf("Helplines: %s: the number is no longer shown since %s: check it, and write down the day", e.Source, end.Format(time.DateOnly))
+		}
+	}
+}
+
 // openPage starts the listeners of the help page.
 func (n *NoNudify) openPage(i *instance) error {
 	sites := map[bool]*site{}
@@ -73,7 +94,9 @@ func (n *NoNudify) openPage(i *instance) error {
 			return err
 		}
 		n.sources.pages = append(n.sources.pages, share)
+		log.Infof("Help page at %v", share.Address())
 	}
+	remind(n.config, time.Now())
 	n.sources.secure = sites[true]
 	return nil
 }

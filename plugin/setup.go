@@ -15,10 +15,12 @@ func init() { plugin.Register(directive.Name, setup) }
 // the server starts, and the handler hangs on the instance's hooks, so a
 // configuration that turns out to be wrong leaves nothing behind.
 func setup(c *caddy.Controller) error {
+	at := place(c)
 	n, err := parse(c)
 	if err != nil {
 		return plugin.Error(directive.Name, err)
 	}
+	n.guard(c, at)
 	n.follow(c)
 	dnsserver.GetConfig(c).AddPlugin(func(next plugin.Handler) plugin.Handler {
 		n.Next = next

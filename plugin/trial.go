@@ -15,6 +15,8 @@ type instance struct {
 	copies map[string]string // keys of feeds, by the path of the copy that they keep
 	sites  map[string]*site  // by their pageKey
 	help   []dnsname.Name    // where its operators have the help page
+
+	surveyed bool // its server blocks have been looked at as a whole
 }
 
 // instanceKey is where an instance keeps its own.

@@ -210,6 +210,18 @@ func TestPageLinksStay(t *testing.T) {
 	}
 }
 
+// TestPageReminds tells of a number of the operator that is no longer shown.
+func TestPageReminds(t *testing.T) {
+	own := filepath.Join(t.TempDir(), "reminded.txt")
+	if err := os.WriteFile(own, []byte("DE | child | Our counsellor | 030 123456 | | | 2020-11-01\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, newUpstream(t), "page "+freeAddress(t)+"\nhelplines "+own)
+	if got := logged.with("reminded.txt:1", "no longer shown since 2021-05-01"); len(got) != 1 {
+		t.Errorf("the log says %q", got)
+	}
+}
+
 // TestPageTaken says which address cannot be had.
 func TestPageTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

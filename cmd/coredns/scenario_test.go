@@ -30,6 +30,14 @@ import (
 // COREFILE" restarts with another Corefile, "!reload COREFILE" expects that to
 // be refused. A query after a change to a file begins with "eventually": it is
 // repeated until it is true.
+//
+// A file "upstream" has the upstream answer some questions otherwise. Each is a
+// line, with records indented below it; "+" puts one into the additional section.
+// With TC, the answer is cut short over UDP: it has only the records with "!".
+//
+//	cloaked.example A NOERROR [TC]
+//	    ! cloaked.example. 60 CNAME www.badsite.example.
+//	    www.badsite.example. 60 A 192.0.2.1
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/scenario/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -48,6 +56,7 @@ type scenario struct {
 	t        *testing.T
 	dir      string
 	upstream *upstream
+	address  string // of the upstream, or of what answers in its place
 	instance *caddy.Instance
 	denied   map[string]bool // names that must not reach the upstream: never answered otherwise
 	written  int
@@ -59,11 +68,15 @@ func play(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	s := &scenario{t: t, dir: t.TempDir(), upstream: newUpstream(t), denied: map[string]bool{}}
+	s.address = s.upstream.addr
 	var steps string
 	for _, f := range archive.Files {
 		s.write(f.Name, f.Data)
-		if f.Name == "queries" {
+		switch f.Name {
+		case "queries":
 			steps = string(f.Data)
+		case "upstream":
+			s.address = newScript(t, string(f.Data), s.upstream)
 		}
 	}
 	s.instance = start(t, s.corefile("Corefile"))
@@ -83,6 +96,103 @@ func play(t *testing.T, file string) {
 			t.Errorf("The upstream was asked for the denied name %s", name)
 		}
 	}
+}
+
+// script answers the questions of an "upstream" file over UDP and TCP, and has
+// the other upstream answer the rest.
+type script struct {
+	whole, cut map[dns.Question]*dns.Msg // cut: where it differs over UDP
+	rest       dns.Handler
+}
+
+// newScript starts the server of a script and returns its address.
+func newScript(t *testing.T, text string, rest dns.Handler) string {
+	t.Helper()
+	s := &script{map[dns.Question]*dns.Msg{}, map[dns.Question]*dns.Msg{}, rest}
+	var q dns.Question
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 0:
+		case line[0] != ' ':
+			if len(f) < 3 || dns.StringToType[f[1]] == 0 {
+				t.Fatalf("Upstream: %q: want NAME TYPE RCODE [TC]", line)
+			}
+			q = dns.Question{Name: dns.Fqdn(f[0]), Qtype: dns.StringToType[f[1]], Qclass: dns.ClassINET}
+			s.whole[q] = &dns.Msg{MsgHdr: dns.MsgHdr{Rcode: dns.StringToRcode[f[2]]}}
+			if len(f) > 3 {
+				s.cut[q] = &dns.Msg{MsgHdr: dns.MsgHdr{Truncated: true}}
+			}
+		default:
+			s.record(t, q, line)
+		}
+	}
+	return serveBoth(t, s)
+}
+
+// record adds the record of a line to the answer to a question.
+func (s *script) record(t *testing.T, q dns.Question, line string) {
+	t.Helper()
+	mark, text := "", strings.TrimSpace(line)
+	if strings.ContainsAny(text[:1], "+!") {
+		mark, text = text[:1], strings.TrimSpace(text[1:])
+	}
+	rr, err := dns.NewRR(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, cut := s.whole[q], s.cut[q]
+	if mark == "+" {
+		whole.Extra = append(whole.Extra, rr)
+		return
+	}
+	whole.Answer = append(whole.Answer, rr)
+	if mark == "!" {
+		cut.Answer = append(cut.Answer, rr)
+	}
+}
+
+func (s *script) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
+	q := r.Question[0]
+	q.Name = strings.ToLower(q.Name)
+	m, known := s.cut[q]
+	if _, udp := w.RemoteAddr().(*net.UDPAddr); !known || !udp {
+		m, known = s.whole[q]
+	}
+	if !known {
+		s.rest.ServeDNS(w, r)
+		return
+	}
+	m = m.Copy()
+	m.SetRcode(r, m.Rcode)
+	m.RecursionAvailable = true
+	w.WriteMsg(m)
+}
+
+// serveBoth serves UDP and TCP at one address of loopback, which it returns.
+func serveBoth(t *testing.T, h dns.Handler) string {
+	t.Helper()
+	for range 20 { // the port that is free for one may be taken for the other
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := net.ListenPacket("udp", l.Addr().String())
+		if err != nil {
+			l.Close()
+			continue
+		}
+		for _, s := range []*dns.Server{{Listener: l, Handler: h}, {PacketConn: c, Handler: h}} {
+			started := make(chan struct{})
+			s.NotifyStartedFunc = func() { close(started) }
+			go s.ActivateAndServe()
+			<-started
+			t.Cleanup(func() { s.Shutdown() })
+		}
+		return l.Addr().String()
+	}
+	t.Fatal("No port is free for both UDP and TCP")
+	return ""
 }
 
 // write puts a file into the scenario's folder, as one that was left alone for
@@ -114,7 +224,7 @@ func (s *scenario) read(name string) []byte {
 }
 
 func (s *scenario) corefile(name string) string {
-	return strings.NewReplacer("UPSTREAM", s.upstream.addr, "DIR", s.dir).Replace(string(s.read(name)))
+	return strings.NewReplacer("UPSTREAM", s.address, "DIR", s.dir).Replace(string(s.read(name)))
 }
 
 func (s *scenario) step(step string) error {
@@ -284,7 +394,8 @@ func proper(reply, q *dns.Msg) error {
 	return nil
 }
 
-// describe puts a reply into words: soa, ede, text, answers, a, aaaa, tc, do.
+// describe puts a reply into words: soa, ede, text, answers, a, aaaa, cname, tc,
+// do.
 func describe(reply *dns.Msg) map[string]string {
 	facts := map[string]string{"answers": strconv.Itoa(len(reply.Answer)), "tc": strconv.FormatBool(reply.Truncated)}
 	for _, rr := range reply.Ns {
@@ -298,6 +409,8 @@ func describe(reply *dns.Msg) map[string]string {
 			facts["a"] = rr.A.String()
 		case *dns.AAAA:
 			facts["aaaa"] = rr.AAAA.String()
+		case *dns.CNAME:
+			facts["cname"] = rr.Target
 		}
 	}
 	if o := reply.IsEdns0(); o != nil {

@@ -45,6 +45,9 @@ type Config struct {
 	Clients Prefixes
 	Except  Prefixes
 	Answer  answer.Config
+	// InspectOff is that an answer is not looked at for listed names that it
+	// leads to.
+	InspectOff bool
 	// Languages are those of the people behind this server, the first the most
 	// wanted, as BCP 47 tags.
 	Languages []language.Tag
@@ -99,6 +102,7 @@ type Prefixes struct {
 //	    incident DATABASE ID
 //	    ttl DURATION
 //	    sde on | off | encrypted
+//	    inspect on | off
 //	    clients CIDR|FILE...
 //	    except CIDR|FILE...
 //	    page [http://|https://]ADDRESS... | off
@@ -136,6 +140,7 @@ type parser struct {
 	seen   map[string]bool // properties that were given
 	// pageOff is that the page was turned off, beside which no address makes sense.
 	pageOff bool
+	untold  error // of the first line that blocks by law; nil without one
 }
 
 // repeatable are the properties that may be given more than once.
@@ -170,7 +175,7 @@ func (p *parser) property(name string) error {
 	read := map[string]func([]string) error{
 		"list": p.list, "allow": p.allow, "block": p.block, "action": p.action, "reason": p.reason,
 		"contact": p.contact, "organization": p.organization, "justification": p.justification,
-		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "clients": p.clients, "except": p.except,
+		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "inspect": p.inspect, "clients": p.clients, "except": p.except,
 		"language": p.language, "state": p.state, "start": p.start, "bootstrap": p.bootstrap,
 		"page": p.page, "help": p.help, "country": p.country, "helplines": p.helplines, "authority": p.authority,
 	}[name]
@@ -196,6 +201,9 @@ func (p *parser) finish() (*Config, error) {
 	}
 	if len(c.Answer.Incidents) > 0 && !c.censors() {
 		return nil, p.Errf("an incident is the public notice of a legal order: it needs 'reason censored'")
+	}
+	if p.untold != nil && c.Page.Help == nil && len(c.Answer.Contacts) == 0 {
+		return nil, p.untold
 	}
 	if err := p.finishPage(); err != nil {
 		return nil, err

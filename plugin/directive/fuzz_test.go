@@ -15,7 +15,7 @@ import (
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"nonudify", "nonudify {", "nonudify }", "nonudify {}", "nonudify a b {\nttl 5s\n}", "nonudify {\n\n{\n}\n}",
-		block("list builtin\nlist ./a.txt name b format rpz reason censored\nincident lumen 1"),
+		block("list builtin\nlist ./a.txt name b format rpz reason censored\ncontact tel:+15550100\nincident lumen 1"),
 		block("allow ok.example ./ok.txt\nblock badsite.example bücher.example\nblock com"),
 		block("action sinkhole 192.0.2.1 2001:db8::1\nttl 1m\nsde encrypted\nreason blocked"),
 		block("contact mailto:a@b.example tel:+15550100\norganization \"A B\"\njustification de \"C D\"\nlanguage de en"),

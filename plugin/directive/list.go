@@ -163,7 +163,9 @@ func (p *parser) listOption(l *List, option, value string) error {
 		return p.text([]string{value}, &l.Format)
 	case "reason":
 		l.Reason = new(policy.Reason)
-		return p.text([]string{value}, l.Reason)
+		err = p.text([]string{value}, l.Reason)
+		p.mustTell(*l.Reason)
+		return err
 	case "key":
 		var k feed.Key
 		k, err = feed.ParseKey(value)

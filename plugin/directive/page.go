@@ -174,9 +174,6 @@ func (p *parser) finishPage() error {
 	case page.Secure() && page.Authority == nil && page.Help == nil:
 		return p.Errf("a page at https needs a certificate: either 'help URL' and the tls plugin, or 'authority CERT KEY'")
 	}
-	if len(page.Listeners) > 0 && p.config.censors() && page.Help == nil && len(a.Contacts) == 0 {
-		return p.Errf("a page for sites that the law blocks must say whom to ask: it needs a 'contact' or 'help'") // RFC 7725 §4
-	}
 	if err := p.knowCountries(); err != nil {
 		return err
 	}
@@ -195,6 +192,9 @@ func (p *parser) knowCountries() error {
 	for _, code := range p.config.Page.Countries {
 		known := slices.ContainsFunc(helpline.Builtin().Countries(), func(place helpline.Place) bool { return place.Code == code })
 		if !known && len(p.config.Page.Helplines) == 0 {
+			if code == "UK" {
+				return p.Errf("no helplines are known for country 'UK': the United Kingdom is GB")
+			}
 			return p.Errf("no helplines are known for country '%s': give it some with 'helplines'", code)
 		}
 	}
@@ -273,9 +273,15 @@ func readHelplineFile(path string, now time.Time) ([]helpline.Change, error) {
 	return helpline.Parse(f, path, now)
 }
 
+// OwnHelplines returns the operator's own helplines. It reads their files; the
+// error names the lines that are wrong.
+func (c *Config) OwnHelplines(now time.Time) ([]helpline.Change, error) {
+	return c.Page.readHelplines(now)
+}
+
 // OwnHosts returns the hosts that the operator's own helplines lead to.
 func (c *Config) OwnHosts(now time.Time) ([]dnsname.Name, error) {
-	own, err := c.Page.readHelplines(now)
+	own, err := c.OwnHelplines(now)
 	var hosts []dnsname.Name
 	for _, change := range own {
 		u, wrong := url.Parse(change.URL)

@@ -72,7 +72,6 @@ func TestParsePageRefuses(t *testing.T) {
 		"country ZZ":                           "no helplines are known",
 		"helplines a b c d e f g h i":          "more than 8 files",
 		"help https://127.0.0.1/":              "want a name",
-		"page 192.0.2.1\nreason censored":      "whom to ask",
 		"helplines https://a.example/x":        "a file is meant",
 		"action sinkhole":                      "needs the addresses of the page",
 		"action sinkhole\npage 0.0.0.0":        "needs the addresses of the page",

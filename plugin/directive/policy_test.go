@@ -67,6 +67,7 @@ func TestLoad(t *testing.T) {
 	p, editions, err := load(t, `
 		list first.txt
 		list second.rpz reason censored
+		contact tel:+15550100
 		list builtin name ours reason filtered
 		reason blocked
 		allow allow.example ./ok.txt ./ok.adblock

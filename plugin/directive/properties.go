@@ -11,6 +11,7 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/answer"
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
@@ -50,9 +51,33 @@ func (p *parser) check(c answer.Config) error {
 	return nil
 }
 
-func (p *parser) reason(args []string) error { return p.text(args, &p.config.Reason) }
+func (p *parser) reason(args []string) error {
+	err := p.text(args, &p.config.Reason)
+	p.mustTell(p.config.Reason)
+	return err
+}
+
+// mustTell keeps what is wrong with this line unless another of the directive
+// says whom to ask about a block by law.
+func (p *parser) mustTell(r policy.Reason) {
+	if r == policy.Censored && p.untold == nil {
+		p.untold = p.Errf("who is kept from a site by law must be told whom to ask: 'reason censored' needs a 'contact' or 'help'")
+	}
+}
 
 func (p *parser) sde(args []string) error { return p.text(args, &p.config.Answer.SDE) }
+
+func (p *parser) inspect(args []string) error {
+	arg, err := p.one(args)
+	if err != nil {
+		return err
+	}
+	if arg != "on" && arg != "off" {
+		return p.Errf("unknown setting '%s': want inspect on or off", arg)
+	}
+	p.config.InspectOff = arg == "off"
+	return nil
+}
 
 func (p *parser) contact(args []string) error {
 	a := &p.config.Answer

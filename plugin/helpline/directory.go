@@ -1,6 +1,7 @@
 package helpline
 
 import (
+	"iter"
 	"net/url"
 	"slices"
 	"strings"
@@ -10,16 +11,12 @@ import (
 // Directory is who helps in each country. It does not change and is safe for
 // concurrent use. The zero value is empty.
 type Directory struct {
-	places   []Place // in the order of their autonyms
-	entries  []Entry // of the tables, in their order
-	local    []Entry // the operator's, in the order of the file
-	replaced map[section]bool
-}
-
-// section is what an operator replaces as a whole.
-type section struct {
-	country string
-	kind    Kind
+	places  []Place // in the order of their autonyms
+	entries []Entry // of the tables, in their order
+	local   []Entry // the operator's, in the order of the file
+	// replacing are those of local that take away what the directory has of their
+	// kind in their country.
+	replacing []Entry
 }
 
 // With returns a directory in which the changes are made as well, d itself stays
@@ -28,17 +25,14 @@ type section struct {
 // country; of the kind in Everywhere if that is its country, and only there.
 func (d *Directory) With(changes []Change) *Directory {
 	n := &Directory{
-		places:   slices.Clone(d.places),
-		entries:  d.entries,
-		local:    slices.Clone(d.local),
-		replaced: make(map[section]bool, len(d.replaced)),
-	}
-	for s := range d.replaced {
-		n.replaced[s] = true
+		places:    slices.Clone(d.places),
+		entries:   d.entries,
+		local:     slices.Clone(d.local),
+		replacing: slices.Clone(d.replacing),
 	}
 	for _, c := range changes {
 		if c.Replace {
-			n.replaced[section{c.Country, c.Kind}] = true
+			n.replacing = append(n.replacing, c.Entry)
 		}
 		n.local = append(n.local, c.Entry)
 		if _, known := n.place(c.Country); !known && c.Country != Everywhere {
@@ -65,7 +59,7 @@ func (d *Directory) Country(code string, now time.Time) Country {
 	}
 	c := Country{
 		Place:     place,
-		Emergency: s.list(Emergency, anyone, never),
+		Emergency: ownFirst(s.list(Emergency, anyone, never)),
 		Child:     s.list(Child, minors, never),
 		Carers:    s.list(Child, only(Adults), never),
 		Hotlines:  s.list(Hotline, anyone, ifNone),
@@ -94,11 +88,26 @@ func (d *Directory) place(code string) (Place, bool) {
 	return Place{}, false
 }
 
+// ownFirst puts the country's own numbers in front of the operator's: whoever is
+// in danger should see the police first.
+func ownFirst(list []Entry) []Entry {
+	slices.SortStableFunc(list, func(a, b Entry) int {
+		switch {
+		case a.Local == b.Local:
+			return 0
+		case b.Local:
+			return -1
+		}
+		return 1
+	})
+	return list
+}
+
 // Hosts returns the hosts of all links, sorted, for a filter that must not block
 // them.
 func (d *Directory) Hosts() []string {
 	var hosts []string
-	for e := range d.all {
+	for e := range d.all(time.Time{}) {
 		if u, err := url.Parse(e.URL); err == nil && u.Host != "" { // an entry may have no link
 			hosts = append(hosts, u.Hostname())
 		}
@@ -113,7 +122,7 @@ func (d *Directory) HasLocal() bool { return len(d.local) > 0 }
 // Due returns the entries whose number will have expired at a moment.
 func (d *Directory) Due(at time.Time) []Entry {
 	var due []Entry
-	for e := range d.all {
+	for e := range d.all(at) {
 		if e.Number != "" && !at.Before(e.Expires()) {
 			due = append(due, *e)
 		}
@@ -121,17 +130,27 @@ func (d *Directory) Due(at time.Time) []Entry {
 	return due
 }
 
-// all yields every entry in use, the operator's first.
-func (d *Directory) all(yield func(*Entry) bool) {
-	for i := range d.local {
-		if !yield(&d.local[i]) {
-			return
+// all yields every entry in use at a moment, the operator's first.
+func (d *Directory) all(at time.Time) iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for i := range d.local {
+			if !yield(&d.local[i]) {
+				return
+			}
+		}
+		for i := range d.entries {
+			e := &d.entries[i]
+			if !d.replaced(e.Country, e.Kind, at) && !yield(e) {
+				return
+			}
 		}
 	}
-	for i := range d.entries {
-		e := &d.entries[i]
-		if !d.replaced[section{e.Country, e.Kind}] && !yield(e) {
-			return
-		}
-	}
+}
+
+// replaced reports whether an operator's entries stand for those of the directory
+// at a moment.
+func (d *Directory) replaced(country string, kind Kind, at time.Time) bool {
+	return slices.ContainsFunc(d.replacing, func(e Entry) bool {
+		return e.Country == country && e.Kind == kind && (e.Number == "" || at.Before(e.Expires()))
+	})
 }

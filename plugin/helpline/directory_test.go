@@ -79,7 +79,7 @@ func TestDue(t *testing.T) {
 		t.Errorf("%d numbers too early, such as %v", len(due), due[0])
 	}
 	numbers := 0
-	for e := range Builtin().all {
+	for e := range Builtin().all(time.Time{}) {
 		if e.Number != "" {
 			numbers++
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -199,8 +200,8 @@ func TestWith(t *testing.T) {
 	built := Builtin().Country("DE", read)
 	expect(t, "added", de.Child, "School counsellor, room 12 030 / 123 45-67 https://school.example/help; "+texts(built.Child))
 	expect(t, "replaced", de.Hotlines, "Our hotline https://hotline.example/?from=page#form")
-	expect(t, "everywhere", de.Emergency, "Campus security +49 (30) 5555; "+texts(built.Emergency))
-	expect(t, "everywhere else", d.Country("FR", read).Emergency, "Campus security +49 (30) 5555; "+texts(Builtin().Country("FR", read).Emergency))
+	expect(t, "everywhere", de.Emergency, texts(built.Emergency)+"; Campus security +49 (30) 5555")
+	expect(t, "everywhere else", d.Country("FR", read).Emergency, texts(Builtin().Country("FR", read).Emergency)+"; Campus security +49 (30) 5555")
 	expect(t, "left alone", d.Country("FR", read).Hotlines, texts(Builtin().Country("FR", read).Hotlines))
 	expect(t, "the one before", Builtin().Country("DE", read).Hotlines, texts(built.Hotlines))
 
@@ -299,4 +300,24 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestReplacementExpires: whose number has expired no longer stands in the place
+// of the country's own helpline.
+func TestReplacementExpires(t *testing.T) {
+	end := time.Date(2027, time.May, 1, 0, 0, 0, 0, time.UTC)
+	changes, err := Parse(strings.NewReader("=AT | child | School counsellor | 01 234567 | | under18 | 2026-11-01\n"), "own.txt", end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := Builtin().With(changes)
+	for at, want := range map[time.Time][]string{end.Add(-time.Second): {"School counsellor"}, end: {"Rat auf Draht"}} {
+		var names []string
+		for _, e := range d.Country("AT", at).Child {
+			names = append(names, e.Name)
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("%v: %q, want %q", at, names, want)
+		}
+	}
 }

@@ -4,16 +4,15 @@ import "time"
 
 // selection is what the directory has for one country at one moment.
 type selection struct {
-	code                string
 	local, own, general []*Entry // the operator's, the country's, those for every country
-	replaced            map[section]bool
+	replaced            func(Kind) bool
 	now                 time.Time
 }
 
 // look collects what concerns a country.
 func (d *Directory) look(place Place, now time.Time) selection {
-	s := selection{code: place.Code, replaced: d.replaced, now: now}
-	for e := range d.all {
+	s := selection{now: now, replaced: func(kind Kind) bool { return d.replaced(place.Code, kind, now) }}
+	for e := range d.all(now) {
 		switch here := e.Country == place.Code; {
 		case e.Local && (here || e.Country == Everywhere):
 			s.local = append(s.local, e)
@@ -42,7 +41,7 @@ func (s selection) list(kind Kind, suits func(Age) bool, f fallback) []Entry {
 	list := s.appendShown(nil, s.local, kind, suits)
 	local := len(list)
 	list = s.appendShown(list, s.own, kind, suits)
-	none := len(list) == 0 || len(list) == local && !s.replaced[section{s.code, kind}]
+	none := len(list) == 0 || len(list) == local && !s.replaced(kind)
 	if f == always || f == ifNone && none {
 		list = s.appendShown(list, s.general, kind, suits)
 	}

@@ -78,6 +78,54 @@ func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
 	return excepted
 }
 
+// DecideTarget returns the verdict on a query name that is not blocked itself,
+// but whose answer leads to another one, its target: Block if a list blocks the
+// target, and nothing undoes that. Both names are in presentation form, in any
+// letter case.
+//
+// The precedence is that of Decide. The policy must be for the client, and for
+// the query name, whatever zone the target is in. An exception of the operator
+// for either name beats everything; one of a list, the rule of that list. The
+// verdict says nothing of names below the query name, so it is open, and no part
+// of the query name is matched. DecideTarget takes no lock, does not count, and
+// does not allocate.
+func (p *Policy) DecideTarget(qname, target string, client netip.Addr) Verdict {
+	var k set.Key
+	k.Reset(target)
+	for i := range p.config.Lists {
+		if p.config.Lists[i].Set.Match(&k).Action == rule.Block {
+			return p.blockTarget(qname, &k, p.config.Lists[i:], client)
+		}
+	}
+	return Verdict{}
+}
+
+// blockTarget is DecideTarget for a target that the first of the lists blocks.
+func (p *Policy) blockTarget(qname string, target *set.Key, lists []List, client netip.Addr) Verdict {
+	var k set.Key
+	k.Reset(qname)
+	if !p.config.Clients.Include(client) || p.config.Zones != nil && p.config.Zones.Match(&k).Labels == 0 {
+		return Verdict{}
+	}
+	for _, allow := range p.config.Allow {
+		if allow.Passes(&k).Labels > 0 || allow.Passes(target).Labels > 0 {
+			return Verdict{}
+		}
+	}
+	for i := range lists {
+		l := &lists[i]
+		if m := l.Set.Match(target); m.Action == rule.Block && l.Set.Passes(&k).Labels == 0 {
+			v := l.verdict(m)
+			v.Labels, v.Open = 0, true
+			return v
+		}
+	}
+	return Verdict{}
+}
+
+// Empty reports whether there is no list, so that no name is blocked.
+func (p *Policy) Empty() bool { return len(p.config.Lists) == 0 }
+
 // Listed returns why a name is blocked for those that the policy is for, and
 // whether it is. Nothing is counted: no query asks.
 func (p *Policy) Listed(name string) (reason Reason, blocked bool) {

@@ -52,7 +52,7 @@ type Verdict struct {
 	Reason  Reason       // of the list that blocks
 	Trigger rule.Trigger // of the rule that decided
 	Open    bool         // names below the query name may exist: deny it with NODATA, never NXDOMAIN (RFC 8020 §2)
-	Labels  int          // labels of the matched name, counted from the right of the query name
+	Labels  int          // labels of the matched name, counted from the right of the query name; 0 for a target's
 	List    string       // name of the list that decided
 	Serial  uint32       // of that list
 	Pending bool         // with None: there is no verdict yet, a list is missing
@@ -62,5 +62,6 @@ type Verdict struct {
 func (v Verdict) Blocked() bool { return v.Action == rule.Block }
 
 // Matched returns the name of the rule that decided, in the letter case of
-// qname, which must be the query name that v is about.
+// qname, which must be the query name that v is about; all of qname if what was
+// matched is a target.
 func (v Verdict) Matched(qname string) string { return dnsname.Suffix(qname, v.Labels) }

@@ -50,7 +50,7 @@ func TestOwnEmergency(t *testing.T) {
 	p := pageAt(t, today, PageConfig{Directory: helpline.Builtin().With(own)})
 	for country, want := range map[string]string{
 		"":   "Are you in danger right now? Call: Campus security 030 5555 Are you in danger right now? Call the emergency number of your country.",
-		"DE": "Are you in danger right now? Call: Campus security 030 5555 112",
+		"DE": "Are you in danger right now? Call: 112 Campus security 030 5555",
 	} {
 		if got := emergencyOf(t, p, Wish{Country: country}); got != want {
 			t.Errorf("%q: %q, want %q", country, got, want)

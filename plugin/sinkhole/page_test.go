@@ -110,12 +110,12 @@ func TestNotices(t *testing.T) {
 // site that was blocked.
 func TestOwn(t *testing.T) {
 	html := render(pageAt(t, today, PageConfig{Organization: "Example ISP", Contacts: []string{"tel:+15550100"}}), "en", "", policy.Blocked, true)
-	for _, absent := range []string{"This page is blocked", "This site", "Example ISP", "Blocked by mistake", "noindex"} {
+	for _, absent := range []string{"This page is blocked", "This site", "Blocked by mistake", "noindex"} {
 		if strings.Contains(html, absent) {
 			t.Errorf("says %q", absent)
 		}
 	}
-	for _, present := range []string{"<title>Help and support</title>", "It is not your fault"} {
+	for _, present := range []string{"<title>Help and support</title>", "It is not your fault", "<bdi>Example ISP</bdi>", `href="tel:`} {
 		if !strings.Contains(html, present) {
 			t.Errorf("does not say %q", present)
 		}

@@ -127,6 +127,9 @@ func (v *view) Who() string {
 	return v.T(key)
 }
 
+// Organization returns the name of the operator, "" when it is not known.
+func (v *view) Organization() string { return v.page.config.Organization }
+
 // Notices returns the public notices of a legal order.
 func (v *view) Notices() []string {
 	if v.Own || v.reason != policy.Censored {
