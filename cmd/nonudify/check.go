@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -199,7 +200,11 @@ func hostOf(arg string) dnsname.Name {
 // made of the command line.
 func (c *checkFlags) servers(e *env) ([]server, error) {
 	if c.conf != "" {
-		return readCorefile(e, c.conf)
+		servers, err := readCorefile(e, c.conf)
+		if err != nil {
+			return nil, err
+		}
+		return servers, protect(servers, e.now())
 	}
 	config := &directive.Config{}
 	for _, file := range c.lists {
@@ -230,6 +235,36 @@ func (c *checkFlags) servers(e *env) ([]server, error) {
 		own = append(own, foundRule{List: policy.AllowList, Rule: r.Name, Trigger: r.Trigger, Action: r.Action, File: "-allow"})
 	}
 	return []server{{config: config, own: own}}, nil
+}
+
+// protect keeps every list off the hosts that the resolver keeps it off: those of
+// all help pages of the Corefile, and in each block those that its operator's
+// helplines lead to.
+func protect(servers []server, now time.Time) error {
+	var pages []dnsname.Name
+	for _, s := range servers {
+		if name, ok := s.config.Page.HelpName(); ok {
+			pages = append(pages, name)
+		}
+	}
+	for i := range servers {
+		s := &servers[i]
+		hosts, err := s.config.OwnHosts(now)
+		if err != nil {
+			return err
+		}
+		s.protect(pages, "the host of the help page")
+		s.protect(hosts, "the host of a helpline")
+	}
+	return nil
+}
+
+// protect lets hosts through, and says why.
+func (s *server) protect(hosts []dnsname.Name, why string) {
+	s.config.Page.Protected = append(s.config.Page.Protected, hosts...)
+	for _, host := range hosts {
+		s.own = append(s.own, foundRule{List: policy.AllowList, Action: rule.Pass, Trigger: rule.Exact, Rule: host, Comment: why})
+	}
 }
 
 // allowed reads a name to allow. A file that was meant must not pass for one.

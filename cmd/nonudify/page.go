@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/nonudify/nonudify/plugin/directive"
+	"github.com/nonudify/nonudify/plugin/policy"
 )
 
 var page = verb{
@@ -23,7 +24,8 @@ With -o it writes the page in all languages as files instead: DIR/blocked for th
 place of blocked sites and, with -help, DIR/help for your own address; with -own
 DIR/help alone. Beside them are settings for nginx, Apache and Caddy. No other
 file is touched. Phone numbers are shown for six months after somebody has last
-checked them: it says when the files have to be written again.
+checked them: it says when the files have to be written again. Without -country
+the files show no country's numbers: a file cannot ask where its reader is.
 
 With -conf, a Corefile says all that the flags from -organization to -help say
 otherwise: in the first nonudify directive with 'page' or 'help', or else in the
@@ -71,6 +73,13 @@ func (c *pageFlags) property(name string) func(string) error {
 	}
 }
 
+// says reports whether a property was given, with these values if there are any.
+func (c *pageFlags) says(property string, values ...string) bool {
+	return slices.ContainsFunc(c.lines, func(line []string) bool {
+		return line[0] == property && (len(values) == 0 || slices.Equal(line[1:], values))
+	})
+}
+
 // incident adds an incident, which has two values.
 func (c *pageFlags) incident(value string) error {
 	c.lines = append(c.lines, append([]string{"incident"}, strings.Fields(value)...))
@@ -90,6 +99,9 @@ func runPage(e *env, fs *flag.FlagSet, args []string) (int, error) {
 		return wrong, usagef("-conf says what the page shows: only -own, -listen and -o go with it")
 	case c.out != "" && len(c.listen) > 0:
 		return wrong, usagef("-o writes files, -listen serves the page: one of them at a time")
+	case c.says("reason", policy.Censored.String()) && !c.says("contact") && !c.says("help"):
+		// RFC 7725 §4
+		return wrong, usagef("-reason censored needs -contact or -help: who is kept from a site by law must be told whom to ask")
 	}
 	config, err := c.config(e)
 	if err != nil {

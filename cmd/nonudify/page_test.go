@@ -85,14 +85,15 @@ func TestPageFiles(t *testing.T) {
 func TestPageUntil(t *testing.T) {
 	file := write(t, "own.txt", "DE | child | Counsellor | 030 1234567 | | | 2026-06-01\nAT | child | Counsellor | 01 1234567 | | | 2026-05-24\n")
 	for _, test := range []struct {
-		now  time.Time
-		args []string
-		want string
+		now     time.Time
+		args    []string
+		want    string
+		expired []string // of the file
 	}{
-		{writtenOn, []string{"-country", "DE"}, "2026-12-01"},
-		{writtenOn, []string{"-country", "DE", "-country", "AT"}, "2026-11-24"},
-		{time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), []string{"-country", "DE", "-country", "AT"}, "2026-12-01"},
-		{time.Date(2126, 12, 1, 0, 0, 0, 0, time.UTC), []string{"-country", "DE"}, ""},
+		{writtenOn, []string{"-country", "DE"}, "2026-12-01", nil},
+		{writtenOn, []string{"-country", "DE", "-country", "AT"}, "2026-11-24", nil},
+		{time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), []string{"-country", "DE", "-country", "AT"}, "2026-12-01", []string{":2: the number is no longer shown since 2026-11-24"}},
+		{time.Date(2126, 12, 1, 0, 0, 0, 0, time.UTC), []string{"-country", "DE"}, "", []string{":1: the number is no longer shown since 2026-12-01", ":2: the number is no longer shown since 2026-11-24"}},
 	} {
 		dir, _, stderr := writePage(t, test.now, append(test.args, "-helplines", file)...)
 		html, err := os.ReadFile(filepath.Join(dir, "blocked", "index.html"))
@@ -105,11 +106,36 @@ func TestPageUntil(t *testing.T) {
 			note = "nonudify: warning: no phone number is shown: those that are known were checked too long ago\n"
 			comment = "<!-- Written by nonudify page. No phone number is on it. -->\n"
 		}
+		for _, e := range slices.Backward(test.expired) {
+			note = "nonudify: warning: " + file + e + ": check it, and write down the day\n" + note
+		}
 		if stderr != note || !strings.HasSuffix(string(html), comment) {
 			t.Errorf("%v, %q: got %q, %q", test.now, test.args, stderr, html[len(html)-150:])
 		}
 		if number := strings.Contains(string(html), "030 1234567"); number != (test.want != "") {
 			t.Errorf("%v: number shown: %v", test.now, number)
+		}
+	}
+}
+
+// TestPageNumbers holds what is said of files that show no number.
+func TestPageNumbers(t *testing.T) {
+	const noCountry = "nonudify: no country is given: the files show no country's phone numbers, not even emergency numbers; give "
+	linked := write(t, "linked.txt", "AQ | child | Counsellor | | https://help.isp.example/\n")
+	everywhere := write(t, "everywhere.txt", "* | child | Counsellor | +1 555 0100 | | | 2026-11-01\n")
+	corefile := write(t, "Corefile", ". {\n nonudify\n}\n")
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{nil, noCountry + "-country\n"},
+		{[]string{"-own"}, noCountry + "-country\n"},
+		{[]string{"-conf", corefile}, noCountry + "'country' in " + corefile + "\n"},
+		{[]string{"-helplines", everywhere}, noCountry + "-country\nnonudify: the phone numbers are good until 2027-05-01: have the files written again before that day\n"},
+		{[]string{"-country", "AQ", "-helplines", linked}, "nonudify: warning: no phone number is shown: none is known\n"},
+	} {
+		if _, _, stderr := writePage(t, writtenOn, test.args...); stderr != test.want {
+			t.Errorf("%q: got %q, want %q", test.args, stderr, test.want)
 		}
 	}
 }

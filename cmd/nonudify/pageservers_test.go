@@ -3,8 +3,15 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -34,12 +41,14 @@ var webServers = []webServer{
 	},
 	{
 		settings: "apache.conf", program: "apache2", modules: "/usr/lib/apache2/modules",
-		config: "ServerRoot {dir}\nDefaultRuntimeDir {dir}\nPidFile {dir}/pid\nListen {addr}\nServerName other.invalid\nErrorLog {dir}/errors\n" +
+		config: "ServerRoot {dir}\nDefaultRuntimeDir {dir}\nPidFile {dir}/pid\nListen {addr}\nListen {secure}\nServerName other.invalid\nErrorLog {dir}/errors\n" +
 			"LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\n" +
 			"LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so\n" +
 			"LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so\n" +
 			"LoadModule rewrite_module /usr/lib/apache2/modules/mod_rewrite.so\n" +
 			"LoadModule setenvif_module /usr/lib/apache2/modules/mod_setenvif.so\n" +
+			"LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so\n" +
+			"LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\n" +
 			"User www-data\nGroup www-data\nLogFormat %h all\nCustomLog {dir}/access all\nInclude {dir}/settings\n",
 		args: []string{"-D", "FOREGROUND", "-f", "{dir}/config"},
 	},
@@ -51,8 +60,8 @@ var webServers = []webServer{
 }
 
 // start serves the page with the settings that were written for the server, and
-// returns its address.
-func (s webServer) start(t *testing.T, www string) (addr string) {
+// returns its address at http. At https it is secure.
+func (s webServer) start(t *testing.T, www, secure string) (addr string) {
 	t.Helper()
 	_, missing := exec.LookPath(s.program)
 	if _, err := os.Stat(s.modules); missing == nil && s.modules != "" {
@@ -61,22 +70,23 @@ func (s webServer) start(t *testing.T, www string) (addr string) {
 	if missing != nil {
 		t.Skipf("its settings are not tried: %v", missing)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = l.Addr().String()
-	l.Close()
+	addr = freeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
+	_, securePort, _ := net.SplitHostPort(secure)
 	settings, err := os.ReadFile(filepath.Join(www, s.settings))
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := publicDir(t)
-	fill := strings.NewReplacer("{dir}", dir, "{addr}", addr)
+	writeCertificate(t, dir)
+	fill := strings.NewReplacer("{dir}", dir, "{addr}", addr, "{secure}", secure)
 	for name, text := range map[string]string{
-		"settings": strings.NewReplacer("127.0.0.1:80", addr, "http:// {", "http://:"+port+" {").Replace(string(settings)),
-		"config":   fill.Replace(s.config),
+		"settings": strings.NewReplacer("127.0.0.1:80", addr, "http:// {", "http://:"+port+" {",
+			"http://help.isp.example {", "http://help.isp.example:"+port+" {",
+			"https://help.isp.example:"+securePort+" {", "https://help.isp.example:"+securePort+" {\n\tbind 127.0.0.1\n\ttls "+dir+"/help.isp.example.pem "+dir+"/help.isp.example.key",
+			"    listen "+securePort+" ssl;\n", "", "    listen [::]:"+securePort+" ssl;\n", "", // loopback is enough
+			"/etc/ssl", dir).Replace(string(settings)),
+		"config": fill.Replace(s.config),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -125,6 +135,40 @@ func (s webServer) run(t *testing.T, addr, dir string, args []string) {
 	}
 }
 
+// freeAddr returns an address that nothing listens at.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// writeCertificate writes the certificate of the operator's own address and its key.
+func writeCertificate(t *testing.T, dir string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"help.isp.example"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{"pem": {Type: "CERTIFICATE", Bytes: der}, "key": {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(filepath.Join(dir, "help.isp.example."+name), pem.EncodeToMemory(block), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // publicDir is a directory that the user of a web server can read.
 func publicDir(t *testing.T) string {
 	t.Helper()
@@ -142,32 +186,28 @@ func publicDir(t *testing.T) string {
 // TestPageServers serves the files with each web server that is installed, by the
 // settings that were written for it.
 func TestPageServers(t *testing.T) {
+	secure := freeAddr(t)
+	_, port, _ := net.SplitHostPort(secure)
+	help := "https://help.isp.example:" + port + "/"
 	for reason, status := range map[string]int{"blocked": 403, "censored": 451} {
-		conf := write(t, "Corefile", fmt.Sprintf(".:53 {\n nonudify {\n action sinkhole 127.0.0.1\n reason %s\n language fr\n help https://help.isp.example/\n }\n}\n", reason))
+		conf := write(t, "Corefile", fmt.Sprintf(".:53 {\n nonudify {\n action sinkhole 127.0.0.1\n reason %s\n language fr\n help %s\n }\n}\n", reason, help))
 		www := publicDir(t)
 		if code, _, stderr := tool(t, nil, "page", "-conf", conf, "-o", www); code != fine {
 			t.Fatal(stderr)
 		}
 		for _, s := range webServers {
 			t.Run(s.program+" "+reason, func(t *testing.T) {
-				text, err := os.ReadFile(filepath.Join(www, s.settings))
-				if err != nil {
-					t.Fatal(err)
-				}
-				// What is at the operator's own address needs a certificate.
-				blocked, _, _ := strings.Cut(string(text), "# Your own address.")
-				mine := publicDir(t)
-				if err := os.WriteFile(filepath.Join(mine, s.settings), []byte(blocked), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				askWebServer(t, s.start(t, mine), status)
+				addr := s.start(t, www, secure)
+				askWebServer(t, addr, status, help)
+				askRedirect(t, addr, help)
+				askSecure(t, secure)
 			})
 		}
 	}
 }
 
 // askWebServer holds that a server answers as the program would.
-func askWebServer(t *testing.T, addr string, status int) {
+func askWebServer(t *testing.T, addr string, status int, help string) {
 	const browser = "text/html,application/xhtml+xml,*/*;q=0.8"
 	for _, test := range []struct {
 		method, path, accept, languages, dest string
@@ -218,13 +258,59 @@ func askWebServer(t *testing.T, addr string, status int) {
 		if test.want != "" && r.Header.Get("Content-Language") != test.want {
 			t.Errorf("%+v: Content-Language %s", test, r.Header["Content-Language"])
 		}
-		checkHeader(t, r.Header, status)
+		checkHeader(t, r.Header, status, help)
+	}
+}
+
+// askRedirect holds that the operator's own address leads to the page by http, and
+// that no browser remembers it.
+func askRedirect(t *testing.T, addr, help string) {
+	t.Helper()
+	for _, path := range []string{"/", "/a/b?c=d"} {
+		q, err := http.NewRequest(http.MethodGet, "http://"+addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Host = "help.isp.example"
+		r, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusFound || r.Header.Get("Location") != help || r.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s at http: status %d, %v", path, r.StatusCode, r.Header)
+		}
+	}
+}
+
+// askSecure holds that the page is at https for the operator's own name, and that no
+// other gets a certificate.
+func askSecure(t *testing.T, addr string) {
+	t.Helper()
+	for _, name := range []string{"help.isp.example", "blocked.example", ""} {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			seen := 0
+			c := &tls.Config{ServerName: name, InsecureSkipVerify: true, MaxVersion: version,
+				VerifyConnection: func(s tls.ConnectionState) error { seen = len(s.PeerCertificates); return nil }}
+			q, err := http.NewRequest(http.MethodGet, "https://"+addr+"/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Host = name
+			r, err := (&http.Transport{DisableKeepAlives: true, TLSClientConfig: c}).RoundTrip(q)
+			if err == nil {
+				r.Body.Close()
+			}
+			if own := name == "help.isp.example"; own != (seen > 0) || own != (err == nil) || own && r.StatusCode != http.StatusOK {
+				t.Errorf("%q at https, version %x: %d certificates, %v, %v", name, version, seen, r, err)
+			}
+		}
 	}
 }
 
 // checkHeader holds that a reply has the header fields of the page once, and none
 // that outlives it.
-func checkHeader(t *testing.T, header http.Header, status int) {
+func checkHeader(t *testing.T, header http.Header, status int, help string) {
 	t.Helper()
 	for name, want := range map[string]string{
 		"Cache-Control":              "no-store",
@@ -234,7 +320,7 @@ func checkHeader(t *testing.T, header http.Header, status int) {
 		"Cross-Origin-Opener-Policy": "same-origin",
 		"X-Robots-Tag":               "noindex, nofollow",
 		"Vary":                       "Accept,Accept-Language,Sec-Fetch-Dest",
-		"Link":                       map[int]string{451: `<https://help.isp.example/>; rel="blocked-by"`}[status],
+		"Link":                       map[int]string{451: "<" + help + `>; rel="blocked-by"`}[status],
 	} {
 		got := header[name]
 		if name == "Vary" { // Apache writes it without spaces

@@ -192,5 +192,13 @@ func (s *settings) Pages() string {
 // ApacheLink returns the Link field for a server to which % means something.
 func (s *settings) ApacheLink() string { return strings.ReplaceAll(s.Link, "%", "%%") }
 
+// URL returns the operator's own address of the page.
+func (s *settings) URL() string {
+	if s.Port == "443" {
+		return "https://" + s.Host + s.Path
+	}
+	return "https://" + s.Host + ":" + s.Port + s.Path
+}
+
 // Bare returns the path without the slash at its end.
 func (s *settings) Bare() string { return strings.TrimSuffix(s.Path, "/") }

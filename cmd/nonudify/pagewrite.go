@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nonudify/nonudify/plugin/directive"
+	"github.com/nonudify/nonudify/plugin/helpline"
 	"github.com/nonudify/nonudify/plugin/sinkhole"
 )
 
@@ -31,12 +32,53 @@ func (c *pageFlags) write(e *env, config *directive.Config) (int, error) {
 	if err := c.save(e, files); err != nil {
 		return wrong, err
 	}
-	if until.IsZero() {
-		e.note("warning: no phone number is shown: those that are known were checked too long ago")
-	} else {
-		e.note("the phone numbers are good until %s: have the files written again before that day", until.Format(time.DateOnly))
+	if err := c.tellNumbers(e, config, until); err != nil {
+		return wrong, err
 	}
 	return fine, nil
+}
+
+// tellNumbers says until when the numbers in the files are good, and which are
+// missing there.
+func (c *pageFlags) tellNumbers(e *env, config *directive.Config, until time.Time) error {
+	due, err := expired(config, e.now())
+	if err != nil {
+		return err
+	}
+	for _, entry := range due {
+		if entry.Local {
+			e.note("warning: %s: the number is no longer shown since %s: check it, and write down the day", entry.Source, entry.Expires().Format(time.DateOnly))
+		}
+	}
+	countries := config.Page.Countries
+	if len(countries) == 0 {
+		e.note("no country is given: the files show no country's phone numbers, not even emergency numbers; give %s", c.flagOr("country"))
+	}
+	meant := func(entry helpline.Entry) bool { return slices.Contains(countries, entry.Country) }
+	switch {
+	case !until.IsZero():
+		e.note("the phone numbers are good until %s: have the files written again before that day", until.Format(time.DateOnly))
+	case slices.ContainsFunc(due, meant):
+		e.note("warning: no phone number is shown: those that are known were checked too long ago")
+	case len(countries) > 0:
+		e.note("warning: no phone number is shown: none is known")
+	}
+	return nil
+}
+
+// expired returns the entries whose number is not shown any more, the operator's
+// first.
+func expired(config *directive.Config, now time.Time) ([]helpline.Entry, error) {
+	own, err := config.OwnHelplines(now)
+	return helpline.Builtin().With(own).Due(now), err
+}
+
+// flagOr returns how a property is given: by a flag, or in the Corefile.
+func (c *pageFlags) flagOr(property string) string {
+	if c.conf != "" {
+		return "'" + property + "' in " + c.conf
+	}
+	return "-" + property
 }
 
 // pages returns the page by the names of its files below the directory, and the
