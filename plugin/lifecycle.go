@@ -76,8 +76,10 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 		n.config.Secrets = dnsserver.GetConfig(c).TsigSecret
 		n.certificate = dnsserver.GetConfig(c).TLSConfig
 		if err := n.start(i, first); err != nil {
+			i.stop() // with one handler that cannot start, the instance is dropped
 			return plugin.Error(directive.Name, err)
 		}
+		i.started = append(i.started, n)
 		runtime.AddCleanup(i, (*NoNudify).stop, n)
 		if !first {
 			onTrial.add(i, n)

@@ -15,8 +15,17 @@ type instance struct {
 	copies map[string]string // keys of feeds, by the path of the copy that they keep
 	sites  map[string]*site  // by their pageKey
 	help   []dnsname.Name    // where its operators have the help page
+	// started are its handlers that have started, until one cannot.
+	started []*NoNudify
 
 	surveyed bool // its server blocks have been looked at as a whole
+}
+
+// stop stops the handlers that have started.
+func (i *instance) stop() {
+	for _, n := range i.started {
+		n.stop()
+	}
 }
 
 // instanceKey is where an instance keeps its own.
