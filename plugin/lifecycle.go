@@ -91,9 +91,9 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 }
 
 // start takes hold of all lists, builds the first policy of them and serves the
-// help page. It runs before the ports open. A file that cannot be used stops it: whoever has just
-// started or changed the server is there to read why, and on a reload the old
-// server goes on.
+// help page. It runs before the ports open. A file that cannot be used stops it:
+// whoever has just started or changed the server is there to read why, and on a
+// reload the old server goes on.
 func (n *NoNudify) start(i *instance, first bool) error {
 	if err := n.protect(i); err != nil {
 		return err
