@@ -1,16 +1,13 @@
 package main
 
 import (
-	"crypto/tls"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -63,23 +60,23 @@ func start(t *testing.T, corefile string) *caddy.Instance {
 	return i
 }
 
-// up waits until every server answers: one that is stopped before it has begun
-// to serve goes on for ever. A query of a later EDNS version is answered before
-// any plugin sees it, so nothing is asked of anybody else.
-func up(t *testing.T, i *caddy.Instance) {
-	t.Helper()
+// newProbe returns a query of a later EDNS version. It is answered before any
+// plugin sees it, so that nothing is asked of anybody else.
+func newProbe() *dns.Msg {
 	probe := new(dns.Msg).SetQuestion(".", dns.TypeNS).SetEdns0(1232, false)
 	probe.IsEdns0().SetVersion(1)
-	for _, s := range i.Servers() {
-		networks := map[string]net.Addr{"udp": s.LocalAddr(), "tcp": s.Addr()}
-		if s.LocalAddr() == nil {
-			networks = map[string]net.Addr{"tcp-tls": s.Addr()}
-		}
-		for network, addr := range networks {
-			c := dns.Client{Net: network, Timeout: 10 * time.Second, TLSConfig: &tls.Config{InsecureSkipVerify: true}}
-			if reply, _, err := c.Exchange(probe, addr.String()); err != nil || reply.Rcode != dns.RcodeBadVers {
-				t.Fatalf("Server %v is not up: %v %v", addr, reply, err)
-			}
+	return probe
+}
+
+// up waits until every server answers: one that is stopped before it has begun
+// to serve goes on for ever.
+func up(t *testing.T, i *caddy.Instance) {
+	t.Helper()
+	probe := newProbe()
+	for _, r := range roads(i) {
+		r.stranger = true
+		if reply, err := r.ask(probe, ""); err != nil || reply.Rcode != dns.RcodeBadVers {
+			t.Fatalf("The server is not up %v: %v %v", r, reply, err)
 		}
 	}
 }

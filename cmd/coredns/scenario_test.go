@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -26,7 +29,15 @@ import (
 //
 //	www.badsite.example A +do => NXDOMAIN soa=badsite.example. ede=17
 //
-// or a change: "cp FROM TO" replaces a file, "rm FILE" removes one, "reload
+// It goes over UDP, or over the transport that a flag names (+tcp, +https-post:
+// transports has them all), or with +all over every road that leads to the
+// server, and then the answer must be the same on each. LOOPBACK in the Corefile
+// is what to bind to for IPv4 and IPv6, CERTIFICATE and KEY are for the tls
+// plugin. @127.0.0.2 is where the query comes from, +proxy=192.0.2.7 what a
+// PROXY protocol header says of that. The other flags are in newQuery. The code
+// DROPPED is no answer.
+//
+// Other steps change something: "cp FROM TO" replaces a file, "rm FILE" removes one, "reload
 // COREFILE" restarts with another Corefile, "!reload COREFILE" expects that to
 // be refused. A query after a change to a file begins with "eventually": it is
 // repeated until it is true.
@@ -224,7 +235,12 @@ func (s *scenario) read(name string) []byte {
 }
 
 func (s *scenario) corefile(name string) string {
-	return strings.NewReplacer("UPSTREAM", s.address, "DIR", s.dir).Replace(string(s.read(name)))
+	text := string(s.read(name))
+	if strings.Contains(text, "CERTIFICATE") {
+		certify(s.t, s.dir)
+	}
+	return strings.NewReplacer("UPSTREAM", s.address, "DIR", s.dir, "LOOPBACK", loopback(), "SECRET", tsigSecret,
+		"CERTIFICATE", filepath.Join(s.dir, "certificate.pem"), "KEY", filepath.Join(s.dir, "key.pem")).Replace(text)
 }
 
 func (s *scenario) step(step string) error {
@@ -283,45 +299,76 @@ func (s *scenario) ask(f []string) error {
 	if err != nil {
 		return err
 	}
-	udp, tcp := addrs(s.instance)
-	c := dns.Client{Net: "udp", Timeout: 5 * time.Second, UDPSize: 4096}
-	addr := udp
-	if q.tcp {
-		c.Net, addr = "tcp", tcp
+	if f[arrow+1] == dropped {
+		if q.then, err = newProbe().Pack(); err != nil {
+			return err
+		}
 	}
-	if q.from != nil {
-		c.Dialer = &net.Dialer{LocalAddr: &net.UDPAddr{IP: q.from}, Timeout: c.Timeout}
+	ways := q.ways(s.instance)
+	if len(ways) == 0 {
+		return s.impassable(q)
 	}
-	reply, _, err := c.Exchange(q.msg, addr)
+	said := ""
+	for _, r := range ways {
+		says, err := s.walk(r, q, f[arrow+1:])
+		if err == nil && said != "" && says != said {
+			err = fmt.Errorf("%s, before it was %s", says, said)
+		}
+		if err != nil {
+			return fmt.Errorf("%v: %w", r, err)
+		}
+		said = says
+	}
+	return nil
+}
+
+// walk asks over one road, holds the reply against what is wanted and returns it
+// in words.
+func (s *scenario) walk(r road, q query, want []string) (string, error) {
+	reply, err := r.ask(q.msg, q.secret)
 	if err != nil {
-		return err
+		if errors.Is(err, errDropped) && want[0] == dropped {
+			return dropped, nil
+		}
+		return "", err
 	}
 	name := strings.ToLower(q.msg.Question[0].Name)
 	if before, known := s.denied[name]; before || !known {
 		s.denied[name] = reply.Rcode == dns.RcodeNameError
 	}
-	return compare(reply, q.msg, f[arrow+1], f[arrow+2:])
+	return fmt.Sprint(reply.Rcode, describe(reply)), compare(reply, q.msg, want[0], want[1:])
 }
 
 // query is the left side of a step.
 type query struct {
-	msg  *dns.Msg
-	tcp  bool   // +tcp
-	from net.IP // @127.0.0.2
+	msg    *dns.Msg
+	road          // +tcp, @127.0.0.2, +proxy=192.0.2.7
+	all    bool   // +all
+	secret string // +tsig: of the key that it is signed with
 }
 
 func newQuery(f []string) (query, error) {
-	qtype, ok := dns.StringToType[f[1]]
-	if !ok {
-		return query{}, fmt.Errorf("unknown type %s", f[1])
+	qtype, err := typeOf(f[1])
+	if err != nil {
+		return query{}, err
 	}
-	q := query{msg: new(dns.Msg).SetQuestion(dns.Fqdn(f[0]), qtype)}
+	q := query{msg: new(dns.Msg).SetQuestion(dns.Fqdn(f[0]), qtype), road: road{transport: "udp"}}
 	for _, flag := range f[2:] {
 		switch {
-		case flag == "+tcp":
-			q.tcp = true
+		case transports[strings.TrimPrefix(flag, "+")] != nil:
+			q.transport = flag[1:]
+		case flag == "+all":
+			q.all = true
 		case flag == "+cd":
 			q.msg.CheckingDisabled = true
+		case flag == "+nord":
+			q.msg.RecursionDesired = false
+		case flag == "+ch":
+			q.msg.Question[0].Qclass = dns.ClassCHAOS
+		case flag == "+tsig":
+			q.secret = tsigSecret
+		case strings.HasPrefix(flag, "+proxy="):
+			q.proxy = net.ParseIP(flag[7:])
 		case strings.HasPrefix(flag, "@"):
 			q.from = net.ParseIP(flag[1:])
 		default:
@@ -330,7 +377,19 @@ func newQuery(f []string) (query, error) {
 			}
 		}
 	}
+	if q.secret != "" { // the record comes last
+		q.msg.SetTsig(tsigName, dns.HmacSHA256, 300, time.Now().Unix())
+	}
 	return q, nil
+}
+
+// typeOf returns the number of a type, which may be a TYPE65280 (RFC 3597 §5).
+func typeOf(name string) (uint16, error) {
+	if qtype, ok := dns.StringToType[name]; ok {
+		return qtype, nil
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(name, "TYPE"), 10, 16)
+	return uint16(n), err
 }
 
 // edns applies a flag that needs an OPT record.
@@ -345,6 +404,16 @@ func (q *query) edns(flag string) error {
 		o.SetDo()
 	case flag == "+sde":
 		o.Option = append(o.Option, &dns.EDNS0_LOCAL{Code: 26})
+	case flag == "+sdedata":
+		o.Option = append(o.Option, &dns.EDNS0_LOCAL{Code: 26, Data: []byte{0xaa, 0xbb}})
+	case flag == "+nsid":
+		o.Option = append(o.Option, &dns.EDNS0_NSID{Code: dns.EDNS0NSID})
+	case strings.HasPrefix(flag, "+ecs="):
+		_, subnet, err := net.ParseCIDR(flag[5:])
+		if err != nil {
+			return err
+		}
+		o.Option = append(o.Option, ecs(subnet))
 	case flag == "+oldsde":
 		o.Option = append(o.Option, &dns.EDNS0_EDE{})
 	case strings.HasPrefix(flag, "+size="):
@@ -394,10 +463,14 @@ func proper(reply, q *dns.Msg) error {
 	return nil
 }
 
-// describe puts a reply into words: soa, ede, text, answers, a, aaaa, cname, tc,
+// describe puts a reply into words: soa, ede, text, members (of the object that
+// the text is, if it is JSON), answers, authority, a, aaaa, cname, txt, tc, ad,
 // do.
 func describe(reply *dns.Msg) map[string]string {
-	facts := map[string]string{"answers": strconv.Itoa(len(reply.Answer)), "tc": strconv.FormatBool(reply.Truncated)}
+	facts := map[string]string{
+		"answers": strconv.Itoa(len(reply.Answer)), "authority": strconv.Itoa(len(reply.Ns)),
+		"tc": strconv.FormatBool(reply.Truncated), "ad": strconv.FormatBool(reply.AuthenticatedData),
+	}
 	for _, rr := range reply.Ns {
 		if soa, ok := rr.(*dns.SOA); ok {
 			facts["soa"], facts["ttl"], facts["serial"] = soa.Hdr.Name, strconv.Itoa(int(soa.Minttl)), strconv.Itoa(int(soa.Serial))
@@ -411,6 +484,8 @@ func describe(reply *dns.Msg) map[string]string {
 			facts["aaaa"] = rr.AAAA.String()
 		case *dns.CNAME:
 			facts["cname"] = rr.Target
+		case *dns.TXT:
+			facts["txt"] = strings.Join(rr.Txt, "")
 		}
 	}
 	if o := reply.IsEdns0(); o != nil {
@@ -418,10 +493,24 @@ func describe(reply *dns.Msg) map[string]string {
 		for _, opt := range o.Option {
 			if e, ok := opt.(*dns.EDNS0_EDE); ok {
 				facts["ede"], facts["text"] = facts["ede"]+strconv.Itoa(int(e.InfoCode)), e.ExtraText
+				facts["members"] = members(e.ExtraText)
+			}
+			if n, ok := opt.(*dns.EDNS0_NSID); ok {
+				facts["nsid"] = n.Nsid
 			}
 		}
 	}
 	return facts
+}
+
+// members returns the names of the members of a JSON object, sorted; nothing for
+// a text that is none.
+func members(text string) string {
+	var object map[string]any
+	if json.Unmarshal([]byte(text), &object) != nil {
+		return ""
+	}
+	return strings.Join(slices.Sorted(maps.Keys(object)), ",")
 }
 
 // moduleDir returns where the source of a module lies.

@@ -30,6 +30,17 @@ func Authority() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: trusted().certificate.Raw})
 }
 
+// Certificate returns a good certificate for these names, 127.0.0.1 and ::1, with
+// its key, both in PEM: what a server that is configured with files reads.
+func Certificate(names ...string) (certificate, key []byte) {
+	c := trusted().leaf(-1, 24, names...)
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		panic(err) // it was made a moment ago
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
 func newAuthority(name string) *authority {
 	a := &authority{}
 	der := a.sign(&x509.Certificate{
