@@ -161,7 +161,7 @@ func transport(ctx context.Context, w dns.ResponseWriter) string {
 	if ok && scheme != "dns" {
 		return scheme
 	}
-	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
+	if _, udp := remote(w).(*net.UDPAddr); udp {
 		return "udp"
 	}
 	return "tcp"
@@ -170,15 +170,21 @@ func transport(ctx context.Context, w dns.ResponseWriter) string {
 // client returns the address that a query came from, IPv4 as IPv4, and the zero
 // Addr when there is none to be had.
 func client(w dns.ResponseWriter) netip.Addr {
-	switch a := w.RemoteAddr().(type) {
+	switch a := remote(w).(type) {
 	case *net.UDPAddr:
 		return a.AddrPort().Addr().Unmap()
 	case *net.TCPAddr:
 		return a.AddrPort().Addr().Unmap()
-	case interface{ Unwrap() net.Addr }: // behind the PROXY protocol
-		if ap, err := netip.ParseAddrPort(a.Unwrap().String()); err == nil {
-			return ap.Addr().Unmap()
-		}
 	}
 	return netip.Addr{}
+}
+
+// remote returns the address that a query came from, as a proxy tells it where
+// one that speaks the PROXY protocol stands before the server.
+func remote(w dns.ResponseWriter) net.Addr {
+	addr := w.RemoteAddr()
+	if proxied, ok := addr.(interface{ Unwrap() net.Addr }); ok {
+		return proxied.Unwrap()
+	}
+	return addr
 }

@@ -175,8 +175,12 @@ func TestClient(t *testing.T) {
 		{&net.UnixAddr{Name: "x"}, "invalid IP"},
 	}
 	for _, tt := range tests {
-		if got := client(&addrWriter{addr: tt.addr}); got.String() != tt.want {
+		w := &addrWriter{addr: tt.addr}
+		if got := client(w); got.String() != tt.want {
 			t.Errorf("client(%v) = %v, want %v", tt.addr, got, tt.want)
+		}
+		if n := testing.AllocsPerRun(10, func() { client(w) }); n != 0 {
+			t.Errorf("client(%v) allocates %v times", tt.addr, n)
 		}
 	}
 }
@@ -196,6 +200,11 @@ func TestTransport(t *testing.T) {
 	}
 	if got := transport(t.Context(), &test.ResponseWriter{TCP: true}); got != "tcp" {
 		t.Errorf("Over TCP: %s", got)
+	}
+	for want, addr := range map[string]net.Addr{"udp": &net.UDPAddr{}, "tcp": &net.TCPAddr{}} {
+		if got := transport(t.Context(), &addrWriter{addr: wrappedAddr{addr}}); got != want {
+			t.Errorf("Over %s, behind a proxy: %s", want, got)
+		}
 	}
 }
 
