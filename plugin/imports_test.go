@@ -17,6 +17,7 @@ var floors = map[string]string{
 	"plugin/dnsname":            "",
 	"plugin/source":             "plugin/rpz",
 	"plugin/builtin":            "",
+	"plugin/discovery":          "plugin/dnsname",
 	"plugin/rule":               "plugin/dnsname",
 	"plugin/rpz":                "plugin/rule plugin/dnsname",
 	"plugin/list":               "plugin/rpz plugin/rule plugin/dnsname",
@@ -28,8 +29,8 @@ var floors = map[string]string{
 	"plugin/sinkhole/message":   "",
 	"plugin/sinkhole/authority": "plugin/dnsname",
 	"plugin/sinkhole":           "plugin/sinkhole/message plugin/helpline plugin/policy",
-	"plugin/directive":          "plugin/answer plugin/builtin plugin/feed plugin/helpline plugin/sinkhole plugin/list plugin/policy plugin/set plugin/source plugin/rule plugin/dnsname",
-	"plugin":                    "plugin/answer plugin/directive plugin/feed plugin/policy plugin/sinkhole plugin/sinkhole/authority plugin/rule plugin/dnsname",
+	"plugin/directive":          "plugin/answer plugin/builtin plugin/discovery plugin/feed plugin/helpline plugin/sinkhole plugin/list plugin/policy plugin/set plugin/source plugin/rule plugin/dnsname",
+	"plugin":                    "plugin/answer plugin/directive plugin/discovery plugin/feed plugin/policy plugin/sinkhole plugin/sinkhole/authority plugin/rule plugin/dnsname",
 	"cmd/coredns":               "plugin",
 	"cmd/nonudify":              "plugin/answer plugin/builtin plugin/directive plugin/feed plugin/helpline plugin/sinkhole plugin/sinkhole/message plugin/list plugin/policy plugin/rpz plugin/set plugin/source plugin/rule plugin/dnsname",
 }

@@ -2,6 +2,7 @@ package nonudify
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/miekg/dns"
@@ -14,12 +15,12 @@ import (
 // whose name is not blocked: one that looks where the answer leads, or w itself
 // where there is nothing to be found. A zone transfer is passed on as it is:
 // it leads nobody anywhere.
-func (n *NoNudify) inspect(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *policy.Policy) dns.ResponseWriter {
+func (n *NoNudify) inspect(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, p *policy.Policy, who netip.Addr) dns.ResponseWriter {
 	qtype := r.Question[0].Qtype
 	if n.config.InspectOff || p.Empty() || qtype == dns.TypeAXFR || qtype == dns.TypeIXFR {
 		return w
 	}
-	return &inspector{w, n, p, ctx, r}
+	return &inspector{w, n, p, ctx, r, !who.IsValid()}
 }
 
 // inspector is the writer of one query. It judges each message by itself, by
@@ -35,6 +36,7 @@ type inspector struct {
 	policy  *policy.Policy
 	ctx     context.Context // of the query, for its metrics and metadata
 	request *dns.Msg
+	meant   bool // for its client, whatever the address
 }
 
 var _ plugin.PluginTracker = (*inspector)(nil)
@@ -102,6 +104,14 @@ func (i *inspector) judge(m *dns.Msg) policy.Verdict {
 	return i.judgeSection(m.Extra)
 }
 
+// client returns the address that the policy judges by.
+func (i *inspector) client() netip.Addr {
+	if i.meant {
+		return netip.Addr{}
+	}
+	return address(i.ResponseWriter)
+}
+
 func (i *inspector) judgeSection(rrs []dns.RR) policy.Verdict {
 	qname := i.request.Question[0].Name
 	for _, rr := range rrs {
@@ -109,7 +119,7 @@ func (i *inspector) judgeSection(rrs []dns.RR) policy.Verdict {
 		if target == "" {
 			continue
 		}
-		if v := i.policy.DecideTarget(qname, target, client(i.ResponseWriter)); v.Blocked() {
+		if v := i.policy.DecideTarget(qname, target, i.client()); v.Blocked() {
 			return v
 		}
 	}

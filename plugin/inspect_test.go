@@ -514,7 +514,7 @@ func FuzzInspect(f *testing.F) {
 		if _, err := n.ServeDNS(t.Context(), w, q); err != nil || len(w.messages) != 1 {
 			t.Fatalf("%d messages, %v", len(w.messages), err)
 		}
-		own := n.policy.Load().Decide(q.Question[0].Name, client(w)).Blocked()
+		own := n.policy.Load().Decide(q.Question[0].Name, address(w)).Blocked()
 		if got := w.messages[0]; got != m && !aliases && !own || got == m && own {
 			t.Fatalf("Got %v\nfor %v", got, m)
 		}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/answer"
 	"github.com/nonudify/nonudify/plugin/directive"
+	"github.com/nonudify/nonudify/plugin/discovery"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
@@ -37,6 +38,8 @@ type NoNudify struct {
 	reserve     int                           // octets that others will add to a reply
 	certificate *tls.Config                   // of the tls plugin in the same server block; nil without
 	policy      atomic.Pointer[policy.Policy] // nil before the start
+	self        *discovery.Zone               // what this resolver tells of itself
+	roads       bool                          // clients are told apart by how they come, too
 	verdicts    verdictCounters
 
 	mu      sync.Mutex // one rebuild of the policy at a time
@@ -79,10 +82,18 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 		}
 		return w
 	}
+	if q := &r.Question[0]; n.self.Owns(q.Name, q.Qtype) {
+		write(w, n.self.Reply(r))
+		return nil
+	}
+	who, meant := n.client(ctx, w)
+	if !meant {
+		return w
+	}
 	v := policy.Verdict{Pending: true}
 	p := n.policy.Load()
 	if p != nil {
-		v = p.Decide(r.Question[0].Name, client(w))
+		v = p.Decide(r.Question[0].Name, who)
 	}
 	switch {
 	case v.Action != rule.None:
@@ -97,7 +108,7 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 		write(w, n.answerer.NotReady(n.request(w, r, transport(ctx, w))))
 		return nil
 	}
-	return n.inspect(ctx, w, r, p)
+	return n.inspect(ctx, w, r, p, who)
 }
 
 // reply counts the verdict on a listed name and returns what the query is to be
@@ -167,9 +178,9 @@ func transport(ctx context.Context, w dns.ResponseWriter) string {
 	return "tcp"
 }
 
-// client returns the address that a query came from, IPv4 as IPv4, and the zero
+// address returns the address that a query came from, IPv4 as IPv4, and the zero
 // Addr when there is none to be had.
-func client(w dns.ResponseWriter) netip.Addr {
+func address(w dns.ResponseWriter) netip.Addr {
 	switch a := remote(w).(type) {
 	case *net.UDPAddr:
 		return a.AddrPort().Addr().Unmap()

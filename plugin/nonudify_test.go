@@ -176,11 +176,11 @@ func TestClient(t *testing.T) {
 	}
 	for _, tt := range tests {
 		w := &addrWriter{addr: tt.addr}
-		if got := client(w); got.String() != tt.want {
-			t.Errorf("client(%v) = %v, want %v", tt.addr, got, tt.want)
+		if got := address(w); got.String() != tt.want {
+			t.Errorf("address(%v) = %v, want %v", tt.addr, got, tt.want)
 		}
-		if n := testing.AllocsPerRun(10, func() { client(w) }); n != 0 {
-			t.Errorf("client(%v) allocates %v times", tt.addr, n)
+		if n := testing.AllocsPerRun(10, func() { address(w) }); n != 0 {
+			t.Errorf("address(%v) allocates %v times", tt.addr, n)
 		}
 	}
 }

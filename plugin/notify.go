@@ -14,7 +14,7 @@ func (n *NoNudify) notify(w dns.ResponseWriter, r *dns.Msg) bool {
 	if n.sources == nil {
 		return false
 	}
-	known, welcome := n.sources.notified(strings.ToLower(r.Question[0].Name), client(w))
+	known, welcome := n.sources.notified(strings.ToLower(r.Question[0].Name), address(w))
 	if !known {
 		return false
 	}

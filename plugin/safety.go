@@ -1,6 +1,7 @@
 package nonudify
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
+	scheme "github.com/coredns/coredns/plugin/pkg/transport"
 	"github.com/miekg/dns"
 
 	"github.com/nonudify/nonudify/plugin/answer"
@@ -30,7 +32,7 @@ func place(c *caddy.Controller) string {
 func (n *NoNudify) guard(c *caddy.Controller, at string) {
 	i := instanceOf(c)
 	c.OnStartup(func() error {
-		if err := unsafe(dnsserver.GetConfig(c)); err != nil {
+		if err := cmp.Or(unsafe(dnsserver.GetConfig(c)), n.blockedRoads(dnsserver.GetConfig(c), blocks(c))); err != nil {
 			return plugin.Error(directive.Name, fmt.Errorf("%s - %w", at, err))
 		}
 		for _, warning := range n.doubts() {
@@ -39,6 +41,7 @@ func (n *NoNudify) guard(c *caddy.Controller, at string) {
 		if !i.surveyed {
 			i.surveyed = true
 			warnOfGaps(gaps(blocks(c)))
+			warnOfSideRoads(sideRoads(blocks(c)))
 		}
 		return nil
 	})
@@ -168,14 +171,47 @@ func gaps(all []*dnsserver.Config) []gap {
 		if c.Handler(directive.Name) != nil || !resolves(c) {
 			continue
 		}
-		for _, l := range listeners(c) {
-			if i := slices.IndexFunc(filtered[l], func(f *dnsserver.Config) bool { return slips(c, f) }); i >= 0 {
-				found = append(found, gap{c, filtered[l][i]})
-				break
-			}
+		if f := above(c, filtered); f != nil {
+			found = append(found, gap{c, f})
 		}
 	}
 	return found
+}
+
+// above returns a block that would filter names of the block c if c were not
+// there, nil without one.
+func above(c *dnsserver.Config, filtered map[string][]*dnsserver.Config) *dnsserver.Config {
+	for _, l := range listeners(c) {
+		if i := slices.IndexFunc(filtered[l], func(f *dnsserver.Config) bool { return slips(c, f) }); i >= 0 {
+			return filtered[l][i]
+		}
+	}
+	return nil
+}
+
+// sideRoads finds the server blocks on encrypted listeners that resolve names
+// without the directive, though names of their zone are filtered at an address of
+// the same machine. Where any block of the listener filters, as one of several
+// views, the others are meant not to.
+func sideRoads(all []*dnsserver.Config) (found []gap) {
+	filters := func(c *dnsserver.Config) bool { return c.Handler(directive.Name) != nil }
+	for _, c := range all {
+		if c.Transport == scheme.DNS || !resolves(c) || slices.ContainsFunc(all, func(f *dnsserver.Config) bool { return filters(f) && meet(listeners(c), listeners(f)) }) {
+			continue
+		}
+		i := slices.IndexFunc(all, func(f *dnsserver.Config) bool {
+			return filters(f) && dns.IsSubDomain(f.Zone, c.Zone) && meet(c.ListenHosts, f.ListenHosts)
+		})
+		if i >= 0 {
+			found = append(found, gap{c, all[i]})
+		}
+	}
+	return found
+}
+
+// meet reports whether two lists have something in common.
+func meet(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 
 // resolves reports whether a server block asks others.
@@ -213,6 +249,14 @@ func warnOfGaps(found []gap) {
 	}
 	if more := len(found) - maxLogged; more > 0 {
 		log.Warningf("%d more server blocks resolve names without %s", more, directive.Name)
+	}
+}
+
+// warnOfSideRoads logs the first ones.
+func warnOfSideRoads(found []gap) {
+	for _, g := range found[:min(len(found), maxLogged)] {
+		log.Warningf("Server block %s resolves names without %s, though %s filters: right only if whoever asks encrypted is not to be filtered; "+
+			"else give it the directive, too, which costs no second copy of a list", label(g.open), directive.Name, label(g.filtered))
 	}
 }
 

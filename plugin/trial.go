@@ -14,6 +14,7 @@ import (
 type instance struct {
 	copies map[string]string // keys of feeds, by the path of the copy that they keep
 	sites  map[string]*site  // by their pageKey
+	paths  map[string]bool   // of DNS over HTTPS, beside the usual one; complete when it starts
 	help   []dnsname.Name    // where its operators have the help page
 	// started are its handlers that have started, until one cannot.
 	started []*NoNudify
@@ -35,7 +36,7 @@ func instanceOf(c *caddy.Controller) *instance {
 	if i, ok := c.Get(instanceKey{}).(*instance); ok {
 		return i
 	}
-	i := &instance{copies: map[string]string{}, sites: map[string]*site{}}
+	i := &instance{copies: map[string]string{}, sites: map[string]*site{}, paths: map[string]bool{}}
 	c.Set(instanceKey{}, i)
 	return i
 }

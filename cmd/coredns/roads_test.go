@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -44,6 +45,8 @@ type road struct {
 	server    string // address and port
 	from      net.IP // the client's address, nil for any
 	proxy     net.IP // the address in a PROXY protocol header, nil for no header
+	name      string // that the client asks for in the TLS handshake, "" for serverName
+	path      string // of DNS over HTTPS, "" for the usual one
 	stranger  bool   // the server's certificate need not be good
 	then      []byte // another query that is sent behind, over UDP, TCP and TLS; its reply shows that there is none before it
 }
@@ -200,7 +203,7 @@ func (r road) messages(query []byte) [][]byte {
 func (r road) tls(protocols ...string) *tls.Config {
 	trusted := x509.NewCertPool()
 	trusted.AppendCertsFromPEM(sourcetest.Authority())
-	return &tls.Config{RootCAs: trusted, ServerName: serverName, NextProtos: protocols, InsecureSkipVerify: r.stranger}
+	return &tls.Config{RootCAs: trusted, ServerName: cmp.Or(r.name, serverName), NextProtos: protocols, InsecureSkipVerify: r.stranger}
 }
 
 func (r road) udp(ctx context.Context, query []byte) ([]byte, error) {
@@ -249,32 +252,32 @@ func (r road) stream(c net.Conn, query []byte) ([]byte, error) {
 }
 
 func (r road) dohGet(ctx context.Context, query []byte) ([]byte, error) {
-	return r.doh2(dohGet(ctx, query))
+	return r.doh2(r.get(ctx, query))
 }
 
 func (r road) dohPost(ctx context.Context, query []byte) ([]byte, error) {
-	return r.doh2(dohPost(ctx, query))
+	return r.doh2(r.post(ctx, query))
 }
 
 func (r road) doh3Get(ctx context.Context, query []byte) ([]byte, error) {
-	return r.doh3(dohGet(ctx, query))
+	return r.doh3(r.get(ctx, query))
 }
 
 func (r road) doh3Post(ctx context.Context, query []byte) ([]byte, error) {
-	return r.doh3(dohPost(ctx, query))
+	return r.doh3(r.post(ctx, query))
 }
 
-// dohURL is where the servers of CoreDNS expect DNS over HTTPS.
-const dohURL = "https://" + serverName + "/dns-query"
+// url is where the server expects DNS over HTTPS.
+func (r road) url() string { return "https://" + serverName + cmp.Or(r.path, "/dns-query") }
 
-// dohGet and dohPost make the two requests of RFC 8484 §4.1.
-func dohGet(ctx context.Context, query []byte) (*http.Request, error) {
+// get and post make the two requests of RFC 8484 §4.1.
+func (r road) get(ctx context.Context, query []byte) (*http.Request, error) {
 	values := url.Values{"dns": {base64.RawURLEncoding.EncodeToString(query)}}
-	return http.NewRequestWithContext(ctx, http.MethodGet, dohURL+"?"+values.Encode(), http.NoBody)
+	return http.NewRequestWithContext(ctx, http.MethodGet, r.url()+"?"+values.Encode(), http.NoBody)
 }
 
-func dohPost(ctx context.Context, query []byte) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, dohURL, bytes.NewReader(query))
+func (r road) post(ctx context.Context, query []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url(), bytes.NewReader(query))
 	if err == nil {
 		req.Header.Set("Content-Type", "application/dns-message")
 	}
@@ -434,7 +437,7 @@ func (q *query) ways(i *caddy.Instance) (ways []road) {
 		if q.from != nil && !local.IsUnspecified() && (q.from.To4() == nil) != (local.To4() == nil) || !q.all && r.transport != q.transport {
 			continue
 		}
-		r.from, r.proxy, r.then = q.from, q.proxy, q.then
+		r.from, r.proxy, r.name, r.path, r.then = q.from, q.proxy, q.name, q.path, q.then
 		ways = append(ways, r)
 	}
 	if !q.all {
@@ -456,7 +459,7 @@ func (s *scenario) impassable(q query) error {
 // certify puts the certificate of a server and its key into a folder.
 func certify(t *testing.T, dir string) {
 	t.Helper()
-	certificate, key := sourcetest.Certificate(serverName)
+	certificate, key := sourcetest.Certificate(serverName, "*."+serverName)
 	for name, data := range map[string][]byte{"certificate.pem": certificate, "key.pem": key} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)

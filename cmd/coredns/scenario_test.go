@@ -34,7 +34,8 @@ import (
 // server, and then the answer must be the same on each. LOOPBACK in the Corefile
 // is what to bind to for IPv4 and IPv6, CERTIFICATE and KEY are for the tls
 // plugin. @127.0.0.2 is where the query comes from, +proxy=192.0.2.7 what a
-// PROXY protocol header says of that. The other flags are in newQuery. The code
+// PROXY protocol header says of that, +name=NAME and +path=PATH what a client asks
+// for in the TLS handshake and over HTTPS. The other flags are in newQuery. The code
 // DROPPED is no answer.
 //
 // Other steps change something: "cp FROM TO" replaces a file, "rm FILE" removes one, "reload
@@ -369,6 +370,10 @@ func newQuery(f []string) (query, error) {
 			q.secret = tsigSecret
 		case strings.HasPrefix(flag, "+proxy="):
 			q.proxy = net.ParseIP(flag[7:])
+		case strings.HasPrefix(flag, "+name="):
+			q.name = flag[6:]
+		case strings.HasPrefix(flag, "+path="):
+			q.path = flag[6:]
 		case strings.HasPrefix(flag, "@"):
 			q.from = net.ParseIP(flag[1:])
 		default:
@@ -464,12 +469,12 @@ func proper(reply, q *dns.Msg) error {
 }
 
 // describe puts a reply into words: soa, ede, text, members (of the object that
-// the text is, if it is JSON), answers, authority, a, aaaa, cname, txt, tc, ad,
-// do.
+// the text is, if it is JSON), answers, authority, a, aaaa, cname, txt, resinfo, tc,
+// ad, aa, do.
 func describe(reply *dns.Msg) map[string]string {
 	facts := map[string]string{
 		"answers": strconv.Itoa(len(reply.Answer)), "authority": strconv.Itoa(len(reply.Ns)),
-		"tc": strconv.FormatBool(reply.Truncated), "ad": strconv.FormatBool(reply.AuthenticatedData),
+		"tc": strconv.FormatBool(reply.Truncated), "ad": strconv.FormatBool(reply.AuthenticatedData), "aa": strconv.FormatBool(reply.Authoritative),
 	}
 	for _, rr := range reply.Ns {
 		if soa, ok := rr.(*dns.SOA); ok {
@@ -486,6 +491,8 @@ func describe(reply *dns.Msg) map[string]string {
 			facts["cname"] = rr.Target
 		case *dns.TXT:
 			facts["txt"] = strings.Join(rr.Txt, "")
+		case *dns.RESINFO:
+			facts["resinfo"] = strings.Join(rr.Txt, ",")
 		}
 	}
 	if o := reply.IsEdns0(); o != nil {

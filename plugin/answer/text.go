@@ -67,6 +67,19 @@ type entry struct {
 // given reason (RFC 8914 §4.16-4.18).
 func Code(r policy.Reason) uint16 { return codes[r] }
 
+// Codes returns the INFO-CODEs that replies about names blocked for any of the
+// reasons can have, one perhaps several times.
+func (a *Answerer) Codes(reasons []policy.Reason) []uint16 {
+	var found []uint16
+	for _, r := range reasons {
+		found = append(found, a.explains[r].code)
+	}
+	if len(found) > 0 && a.action == Sinkhole {
+		found = append(found, dns.ExtendedErrorCodeForgedAnswer)
+	}
+	return found
+}
+
 // explain encodes what the configuration says about every reason.
 func explain(c Config) (out [policy.Reasons]explanation, err error) {
 	full, err := validated(c)

@@ -6,6 +6,7 @@ package directive
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +53,7 @@ type Config struct {
 	// wanted, as BCP 47 tags.
 	Languages []language.Tag
 	Page      Page
+	Resolver  Resolver
 	State     string           // directory of the last good copies; "": none are kept
 	Open      bool             // let queries pass until the lists are there for the first time
 	Bootstrap []netip.AddrPort // resolvers of the names in the sources of lists; empty: the system's
@@ -85,6 +87,8 @@ type Names struct {
 type Prefixes struct {
 	Literal []netip.Prefix
 	Files   []string
+	Paths   []string // of DNS over HTTPS
+	Servers []string // names that clients asked for in the TLS handshake, lower-case, without the dot at the end
 }
 
 // Parse reads one directive, whose name is the current token of t:
@@ -103,8 +107,9 @@ type Prefixes struct {
 //	    ttl DURATION
 //	    sde on | off | encrypted
 //	    inspect on | off
-//	    clients CIDR|FILE...
-//	    except CIDR|FILE...
+//	    clients CIDR|FILE|doh:PATH|tls:NAME...
+//	    except CIDR|FILE|doh:PATH|tls:NAME...
+//	    resolver NAME [INFO-URL]
 //	    page [http://|https://]ADDRESS... | off
 //	    help URL
 //	    country CC...
@@ -176,7 +181,7 @@ func (p *parser) property(name string) error {
 		"list": p.list, "allow": p.allow, "block": p.block, "action": p.action, "reason": p.reason,
 		"contact": p.contact, "organization": p.organization, "justification": p.justification,
 		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "inspect": p.inspect, "clients": p.clients, "except": p.except,
-		"language": p.language, "state": p.state, "start": p.start, "bootstrap": p.bootstrap,
+		"resolver": p.resolver, "language": p.language, "state": p.state, "start": p.start, "bootstrap": p.bootstrap,
 		"page": p.page, "help": p.help, "country": p.country, "helplines": p.helplines, "authority": p.authority,
 	}[name]
 	if read == nil {
@@ -237,11 +242,29 @@ func mailbox(contacts []string) string {
 
 // censors reports whether any list blocks by legal order.
 func (c *Config) censors() bool {
-	censors := c.Reason == policy.Censored
-	for _, l := range c.Lists {
-		censors = censors || l.Reason != nil && *l.Reason == policy.Censored
+	return c.Reason == policy.Censored || slices.Contains(c.Reasons(), policy.Censored)
+}
+
+// Reasons returns why names are blocked, one reason perhaps several times.
+func (c *Config) Reasons() []policy.Reason {
+	var reasons []policy.Reason
+	if len(c.Block.Rules)+len(c.Block.Files) > 0 {
+		reasons = append(reasons, c.Reason)
 	}
-	return censors
+	for _, l := range c.Lists {
+		if l.Reason != nil {
+			reasons = append(reasons, *l.Reason)
+		} else {
+			reasons = append(reasons, c.Reason)
+		}
+	}
+	return reasons
+}
+
+// Waits reports whether there may be queries that cannot be judged yet, because a
+// list has to come over the network first.
+func (c *Config) Waits() bool {
+	return !c.Open && !c.Shadow && slices.ContainsFunc(c.Lists, func(l List) bool { return len(urlsOf(l)) > 0 })
 }
 
 // preferLanguage puts the justification first that the languages ask for.

@@ -120,8 +120,11 @@ func (c *Config) ownRules(p *policy.Config) error {
 	if name, ok := c.Page.HelpName(); ok {
 		hosts = append(hosts, name)
 	}
+	if c.Resolver.Name != "" {
+		hosts = append(hosts, c.Resolver.Name)
+	}
 	for _, host := range hosts {
-		allow = append(allow, rule.Rule{Name: host, Trigger: rule.Exact, Action: rule.Pass})
+		allow = append(allow, hostRules(host)...)
 	}
 	if len(allow) > 0 {
 		s, err := setOf(allow)
@@ -131,6 +134,18 @@ func (c *Config) ownRules(p *policy.Config) error {
 		p.Allow = append(p.Allow, s)
 	}
 	return nil
+}
+
+// hostRules let an own host pass, and what stands below its name for those who
+// look for its certificate (RFC 8555 §8.4) and for what it is as a resolver (RFC
+// 9461 §3).
+func hostRules(host dnsname.Name) (rules []rule.Rule) {
+	for _, prefix := range []dnsname.Name{"", "_dns.", "_acme-challenge."} {
+		if name := prefix + host; len(name) < dnsname.MaxLen {
+			rules = append(rules, rule.Rule{Name: name, Trigger: rule.Exact, Action: rule.Pass})
+		}
+	}
+	return rules
 }
 
 func setOf(rules []rule.Rule) (*set.Set, error) {
@@ -153,7 +168,7 @@ func (c *Config) ClientsOf(files []*[]netip.Prefix) (*policy.Clients, error) {
 			except = append(except, *prefixes...)
 		}
 	}
-	everybody := len(c.Clients.Literal)+len(c.Clients.Files) == 0
+	everybody := len(c.Clients.Literal)+len(c.Clients.Files)+len(c.Clients.Paths)+len(c.Clients.Servers) == 0
 	if everybody && len(except) == 0 {
 		return nil, nil
 	}

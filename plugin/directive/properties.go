@@ -204,6 +204,12 @@ func (p *parser) except(args []string) error { return p.prefixes(&p.config.Excep
 
 func (p *parser) prefixes(into *Prefixes, args []string) error {
 	for _, arg := range args {
+		if isRoad(arg) {
+			if err := p.road(into, arg); err != nil {
+				return err
+			}
+			continue
+		}
 		prefix, err := parsePrefix(arg)
 		switch {
 		case err == nil:
