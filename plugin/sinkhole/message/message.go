@@ -5,11 +5,13 @@
 // A catalogue is a file TAG.json in the format of go-i18n: a message is a
 // string, or an object of plural forms by their CLDR category. That of English
 // has a description of each message for those who translate it. languages.tsv
-// names the catalogues. docs/translating.md says how to help.
+// names the catalogues. docs/translating.md says how to help. Programs carry the
+// catalogues packed, as the generator in gen writes them: it must run after every
+// change.
 package message
 
 import (
-	"embed"
+	_ "embed" // the table below
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -21,8 +23,8 @@ import (
 	"golang.org/x/text/language"
 )
 
-//go:embed languages.tsv *.json
-var files embed.FS
+//go:embed languages.tsv
+var languagesTable string
 
 // Language is one that the page is written in.
 type Language struct {
@@ -46,7 +48,7 @@ func (l Language) Dir() string {
 
 // languages are those of the table, in its order. English, the first, is what
 // a language falls back to.
-var languages = parseLanguages(string(read("languages.tsv")))
+var languages = parseLanguages(languagesTable)
 
 var matcher = sync.OnceValue(func() language.Matcher {
 	tags := make([]language.Tag, len(languages))
@@ -115,7 +117,7 @@ func In(l Language) *Catalogue {
 	defer catalogues.Unlock()
 	c := catalogues.by[l.String()]
 	if c == nil {
-		c = load(l, read(l.String()+".json"))
+		c = load(l, read(l.String()))
 		if catalogues.by == nil {
 			catalogues.by = make(map[string]*Catalogue)
 		}
@@ -135,7 +137,7 @@ func load(l Language, file []byte) *Catalogue {
 // Keys returns the keys of all messages, sorted.
 func Keys() []string {
 	var english map[string]any
-	if err := json.Unmarshal(read("en.json"), &english); err != nil {
+	if err := json.Unmarshal(read("en"), &english); err != nil {
 		panic(fmt.Sprintf("message: en.json: %v", err)) // no test passes
 	}
 	return slices.Sorted(maps.Keys(english))
@@ -167,9 +169,9 @@ func (c *Catalogue) localize(key string, config i18n.LocalizeConfig) string {
 	return key
 }
 
-// read returns an embedded file.
-func read(name string) []byte {
-	text, err := files.ReadFile(name)
+// read returns the catalogue of a tag as JSON.
+func read(tag string) []byte {
+	text, err := unpack(tag)
 	if err != nil {
 		panic(fmt.Sprintf("message: %v", err)) // of languages.tsv without its catalogue; no test passes
 	}
