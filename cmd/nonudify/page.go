@@ -12,7 +12,7 @@ import (
 var page = verb{
 	name: "page",
 	args: "[-conf COREFILE] [-organization NAME] [-contact URI]... [-country CC]... [-language TAG]... [-reason REASON] " +
-		"[-incident NOTICE]... [-helplines FILE]... [-help URL] [-own] [-listen ADDRESS]... [-o DIR]",
+		"[-incident NOTICE]... [-helplines FILE]... [-help URL] [-own] [-listen ADDRESS]... [-o DIR] [-certificate FILE -key FILE]",
 	short: "serve the page that helps those who were led to such a site, or write it as files",
 	long: `page serves the help page over HTTP, without DNS, until it is told to end by
 Ctrl-C or SIGTERM. It answers every request in the place of a blocked site: 403,
@@ -22,8 +22,9 @@ has the certificate, and hands the Host field on.
 
 With -o it writes the page in all languages as files instead: DIR/blocked for the
 place of blocked sites and, with -help, DIR/help for your own address; with -own
-DIR/help alone. Beside them are settings for nginx, Apache and Caddy. No other
-file is touched. Phone numbers are shown for six months after somebody has last
+DIR/help alone. Beside them are settings for nginx, Apache and Caddy, in which your
+own address has the certificate of -certificate and -key. No other file is touched;
+each is written anew, whatever has been changed in it. Phone numbers are shown for six months after somebody has last
 checked them: it says when the files have to be written again. Without -country
 the files show no country's numbers: a file cannot ask where its reader is.
 
@@ -42,6 +43,8 @@ type pageFlags struct {
 	own    bool
 	listen []string
 	out    string
+
+	certificate, key string // paths for the settings of web servers
 }
 
 func (c *pageFlags) declare(fs *flag.FlagSet) {
@@ -57,6 +60,9 @@ func (c *pageFlags) declare(fs *flag.FlagSet) {
 	fs.BoolVar(&c.own, "own", false, "every address is your own: nothing was blocked there")
 	fs.Func("listen", "serve at this `ADDRESS`, with port 80 unless it says another; may be given again; "+defaultListen+" if not given", appendTo(&c.listen))
 	fs.StringVar(&c.out, "o", "", "write the page as files into the directory `DIR`")
+	fs.StringVar(&c.certificate, "certificate", "", "with -o, the web server has the certificate of your own address in this `FILE`, and those up to its root; "+
+		"/etc/ssl/HOST.pem if not given, or what Caddy gets by itself")
+	fs.StringVar(&c.key, "key", "", "with -certificate, its private key is in this `FILE`; /etc/ssl/HOST.key if not given")
 }
 
 // property returns what adds a value to a property.
@@ -95,10 +101,14 @@ func runPage(e *env, fs *flag.FlagSet, args []string) (int, error) {
 		return wrong, err
 	case len(operands) > 0:
 		return wrong, usagef("%q is not needed: page takes flags only", operands[0])
-	case c.conf != "" && !onlyGiven(fs, "conf", "own", "listen", "o"):
-		return wrong, usagef("-conf says what the page shows: only -own, -listen and -o go with it")
+	case c.conf != "" && !onlyGiven(fs, "conf", "own", "listen", "o", "certificate", "key"):
+		return wrong, usagef("-conf says what the page shows: only -own, -listen, -o, -certificate and -key go with it")
 	case c.out != "" && len(c.listen) > 0:
 		return wrong, usagef("-o writes files, -listen serves the page: one of them at a time")
+	case (c.certificate == "") != (c.key == ""):
+		return wrong, usagef("-certificate and -key go together")
+	case c.certificate != "" && c.out == "":
+		return wrong, usagef("-certificate and -key are for the settings that -o writes; to serve the page at https, put a web server in front")
 	case c.says("reason", policy.Censored.String()) && !c.says("contact") && !c.says("help"):
 		// RFC 7725 §4
 		return wrong, usagef("-reason censored needs -contact or -help: who is kept from a site by law must be told whom to ask")

@@ -78,14 +78,13 @@ func (s webServer) start(t *testing.T, www, secure string) (addr string) {
 		t.Fatal(err)
 	}
 	dir := publicDir(t)
-	writeCertificate(t, dir)
 	fill := strings.NewReplacer("{dir}", dir, "{addr}", addr, "{secure}", secure)
 	for name, text := range map[string]string{
 		"settings": strings.NewReplacer("127.0.0.1:80", addr, "http:// {", "http://:"+port+" {",
 			"http://help.isp.example {", "http://help.isp.example:"+port+" {",
-			"https://help.isp.example:"+securePort+" {", "https://help.isp.example:"+securePort+" {\n\tbind 127.0.0.1\n\ttls "+dir+"/help.isp.example.pem "+dir+"/help.isp.example.key",
+			"https://help.isp.example:"+securePort+" {", "https://help.isp.example:"+securePort+" {\n\tbind 127.0.0.1",
 			"    listen "+securePort+" ssl;\n", "", "    listen [::]:"+securePort+" ssl;\n", "", // loopback is enough
-			"/etc/ssl", dir).Replace(string(settings)),
+		).Replace(string(settings)),
 		"config": fill.Replace(s.config),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -146,8 +145,9 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// writeCertificate writes the certificate of the operator's own address and its key.
-func writeCertificate(t *testing.T, dir string) {
+// writeCertificate writes the certificate of the operator's own address and its key
+// into these files.
+func writeCertificate(t *testing.T, certificate, private string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -162,8 +162,8 @@ func writeCertificate(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, block := range map[string]*pem.Block{"pem": {Type: "CERTIFICATE", Bytes: der}, "key": {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(filepath.Join(dir, "help.isp.example."+name), pem.EncodeToMemory(block), 0o644); err != nil {
+	for name, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: der}, private: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -189,10 +189,12 @@ func TestPageServers(t *testing.T) {
 	secure := freeAddr(t)
 	_, port, _ := net.SplitHostPort(secure)
 	help := "https://help.isp.example:" + port + "/"
+	certificate := filepath.Join(publicDir(t), "page.pem")
+	writeCertificate(t, certificate, certificate+".key")
 	for reason, status := range map[string]int{"blocked": 403, "censored": 451} {
 		conf := write(t, "Corefile", fmt.Sprintf(".:53 {\n nonudify {\n action sinkhole 127.0.0.1\n reason %s\n language fr\n help %s\n }\n}\n", reason, help))
 		www := publicDir(t)
-		if code, _, stderr := tool(t, nil, "page", "-conf", conf, "-o", www); code != fine {
+		if code, _, stderr := tool(t, nil, "page", "-conf", conf, "-o", www, "-certificate", certificate, "-key", certificate+".key"); code != fine {
 			t.Fatal(stderr)
 		}
 		for _, s := range webServers {

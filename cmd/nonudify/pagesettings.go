@@ -46,6 +46,9 @@ type settings struct {
 	Host, Port string // of it
 	Path       string // of it, with a slash at its end
 
+	Certificate, Key string // of it: paths
+	Named            bool   // by -certificate and -key: Caddy needs neither
+
 	Tags     []tag
 	Fallback string // the language of index.html
 }
@@ -70,12 +73,12 @@ func (c *pageFlags) addSettings(files map[string][]byte, p *sinkhole.Page, confi
 }
 
 func (c *pageFlags) settings(p *sinkhole.Page, config *directive.Config) (*settings, error) {
-	dir, err := filepath.Abs(c.out)
+	dir, err := settingsPath("-o", c.out)
 	if err != nil {
 		return nil, err
 	}
 	s := &settings{
-		Dir:      filepath.ToSlash(dir),
+		Dir:      dir,
 		Blocked:  !c.own,
 		Status:   http.StatusForbidden,
 		CSP:      p.ContentSecurityPolicy(),
@@ -86,9 +89,6 @@ func (c *pageFlags) settings(p *sinkhole.Page, config *directive.Config) (*setti
 		Tags:     tags(),
 		Fallback: message.Match(config.Languages...).String(),
 	}
-	if strings.ContainsFunc(s.Dir, special) {
-		return nil, usagef("-o: the settings of web servers cannot hold the path %q: want one of letters, digits and -._~:/ only", dir)
-	}
 	if config.Answer.Action == answer.Sinkhole {
 		for _, a := range config.Answer.Addresses {
 			s.Addresses = append(s.Addresses, urlHost(a.String()))
@@ -97,7 +97,10 @@ func (c *pageFlags) settings(p *sinkhole.Page, config *directive.Config) (*setti
 	if config.Reason == policy.Censored {
 		s.Status, s.Link = http.StatusUnavailableForLegalReasons, linkOf(config)
 	}
-	return s, s.setHelp(config.Page.Help)
+	if err := s.setHelp(config.Page.Help); err != nil {
+		return nil, err
+	}
+	return s, c.setCertificate(s)
 }
 
 // special reports whether a character may mean something to a web server in its
@@ -120,6 +123,39 @@ func (s *settings) setHelp(help *url.URL) error {
 		return usagef("the settings of web servers cannot hold %s: want letters, digits and -._~/ only", help)
 	}
 	return nil
+}
+
+// setCertificate enters where the certificate of the operator's own address is. It
+// need not be there yet, or on this machine.
+func (c *pageFlags) setCertificate(s *settings) error {
+	s.Certificate, s.Key = "/etc/ssl/"+s.Host+".pem", "/etc/ssl/"+s.Host+".key"
+	if c.certificate == "" {
+		return nil
+	}
+	if !s.Own {
+		return usagef("-certificate and -key are for your own address: give %s, or -own", c.flagOr("help"))
+	}
+	s.Named = true
+	var err error
+	if s.Certificate, err = settingsPath("-certificate", c.certificate); err != nil {
+		return err
+	}
+	s.Key, err = settingsPath("-key", c.key)
+	return err
+}
+
+// settingsPath returns the value of a flag as an absolute path that settings can
+// hold.
+func settingsPath(flag, value string) (string, error) {
+	path, err := filepath.Abs(value)
+	if err != nil {
+		return "", err
+	}
+	path = filepath.ToSlash(path)
+	if strings.ContainsFunc(path, special) {
+		return "", usagef("%s: the settings of web servers cannot hold the path %q: want one of letters, digits and -._~:/ only", flag, path)
+	}
+	return path, nil
 }
 
 // linkOf returns the field that names who blocks by law (RFC 7725 §4).
