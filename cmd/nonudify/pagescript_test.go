@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -10,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -32,28 +36,49 @@ func servePage(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("usage: page [FLAGS]")
 	}
-	s := &served{read: make(chan struct{})}
-	s.cmd = exec.Command("nonudify", append([]string{"page", "-listen", "127.0.0.1:0"}, args...)...)
-	s.cmd.Dir = ts.MkAbs(".")
-	stderr, err := s.cmd.StderrPipe()
-	ts.Check(err)
-	ts.Check(s.cmd.Start())
-	ts.Value(pageKey{}).(*pageOf).served = s
-	ts.Defer(func() { s.end(os.Kill) })
-	r := bufio.NewReader(stderr)
-	var address []string
-	for address == nil {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			ts.Fatalf("no address: %v, last line %q", err, line)
-		}
-		address = pageAddress.FindStringSubmatch(line)
+	s, address, err := startPage(ts.MkAbs("."), args...)
+	if s != nil {
+		ts.Value(pageKey{}).(*pageOf).served = s
+		ts.Defer(func() { s.end(os.Kill) })
 	}
-	ts.Setenv("PAGE", address[1])
+	ts.Check(err)
+	ts.Setenv("PAGE", address)
+}
+
+// startPage starts a program that serves the page, in a directory and with these
+// flags, and returns its address once it says so. A program that has said something
+// else and ended is returned with an error.
+func startPage(dir string, flags ...string) (s *served, address string, err error) {
+	s = &served{read: make(chan struct{})}
+	s.cmd = exec.Command("nonudify", append([]string{"page", "-listen", "127.0.0.1:0"}, flags...)...)
+	s.cmd.Dir = dir
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	r := bufio.NewReader(stderr)
+	address, err = readAddress(r)
 	go func() {
 		defer close(s.read)
 		_, _ = s.rest.ReadFrom(r) // until the program has ended
 	}()
+	return s, address, err
+}
+
+// readAddress reads up to the line that says where the page is.
+func readAddress(r *bufio.Reader) (string, error) {
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return "", fmt.Errorf("no address: %w, last line %q", err, line)
+		}
+		if address := pageAddress.FindStringSubmatch(line); address != nil {
+			return address[1], nil
+		}
+	}
 }
 
 // pageOf is the page of a script.
@@ -78,8 +103,30 @@ func endPage(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: endpage INT|TERM")
 	}
 	s := ts.Value(pageKey{}).(*pageOf).served
+	if s == nil {
+		ts.Fatalf("there is no page to end")
+	}
 	if err := s.end(signals[args[0]]); err != nil || s.rest.Len() > 0 {
 		ts.Fatalf("after SIG%s: %v, %q", args[0], err, s.rest.String())
+	}
+}
+
+// TestPageEndsAtOnce holds that a script whose page does not start fails, and does
+// not wait for ever.
+func TestPageEndsAtOnce(t *testing.T) {
+	s, _, err := startPage(t.TempDir(), "-reason", "whim")
+	if err == nil || s == nil {
+		t.Fatalf("%v, %v", s, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.end(os.Kill) }()
+	select {
+	case err := <-ended:
+		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
+			t.Errorf("%v, want the exit code of wrong use", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the end of a program that has ended is waited for")
 	}
 }
 
