@@ -96,7 +96,7 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 // whoever has just started or changed the server is there to read why, and on a
 // reload the old server goes on.
 func (n *NoNudify) start(i *instance, first bool) error {
-	if err := n.protect(i); err != nil {
+	if err := n.readHelplines(i); err != nil {
 		return err
 	}
 	feeds, err := n.config.Feeds()

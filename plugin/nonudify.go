@@ -41,6 +41,7 @@ type NoNudify struct {
 	self        *discovery.Zone               // what this resolver tells of itself
 	roads       bool                          // clients are told apart by how they come, too
 	verdicts    verdictCounters
+	helplines   directive.Helplines // of the operator, as the start has found them
 
 	mu      sync.Mutex // one rebuild of the policy at a time
 	sources *sources   // what it is built of, while the server runs

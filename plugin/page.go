@@ -46,11 +46,12 @@ var (
 	errDiffer = errors.New("directives with the same 'page' must agree in reason, organization, contact, incident, language, country, helplines and help, and at https in authority and certificate")
 )
 
-// protect keeps every list off the hosts that the help pages of the instance are
-// at, and that this one links to by its operator's wish.
-func (n *NoNudify) protect(i *instance) error {
-	hosts, err := n.config.OwnHosts(time.Now())
-	n.config.Page.Protected = append(hosts, i.help...)
+// readHelplines reads the helplines of the operator, which is done once in a start:
+// what is linked to, shown and reminded of is then the same. It keeps every list
+// off the hosts that they lead to and that the help pages of the instance are at.
+func (n *NoNudify) readHelplines(i *instance) (err error) {
+	n.helplines, err = n.config.ReadHelplines(time.Now())
+	n.config.Page.Protected = append(n.helplines.Hosts(), i.help...)
 	return err
 }
 
@@ -59,11 +60,7 @@ const soon = 30 * 24 * time.Hour
 
 // remind tells of numbers of the operator's own that are no longer shown, or not
 // for long.
-func remind(c *directive.Config, now time.Time) {
-	own, err := c.OwnHelplines(now)
-	if err != nil {
-		return // of which the start has told
-	}
+func remind(own directive.Helplines, now time.Time) {
 	for _, e := range own {
 		switch end := e.Expires(); {
 		case end.IsZero() || now.Add(soon).Before(end):
@@ -96,7 +93,7 @@ func (n *NoNudify) openPage(i *instance) error {
 		n.sources.pages = append(n.sources.pages, share)
 		log.Infof("Help page at %v", share.Address())
 	}
-	remind(n.config, time.Now())
+	remind(n.helplines, time.Now())
 	n.sources.secure = sites[true]
 	return nil
 }
@@ -150,7 +147,7 @@ func certificateKey(c *tls.Config) string {
 // open makes the handler, and reads what it needs from disk.
 func (s *site) open(n *NoNudify, secure bool) error {
 	c := n.config
-	page, err := c.NewPage(time.Now)
+	page, err := c.NewPage(n.helplines, time.Now)
 	if err != nil {
 		return err
 	}

@@ -222,6 +222,16 @@ func TestPageReminds(t *testing.T) {
 	}
 }
 
+// TestPageHelplinesMissing says where a file is named that is not there.
+func TestPageHelplinesMissing(t *testing.T) {
+	corefile := block(newUpstream(t), "country DE\nhelplines "+filepath.Join(t.TempDir(), "none.txt"))
+	line := 1 + strings.Count(corefile[:strings.Index(corefile, "helplines")], "\n")
+	_, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(corefile), Filepath: "Corefile", ServerTypeName: "dns"})
+	if want := fmt.Sprintf("Corefile:%d: helplines: ", line); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "none.txt") {
+		t.Errorf("%v, want one with %q", err, want)
+	}
+}
+
 // TestPageTaken says which address cannot be had.
 func TestPageTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

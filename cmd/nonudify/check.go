@@ -249,12 +249,12 @@ func protect(servers []server, now time.Time) error {
 	}
 	for i := range servers {
 		s := &servers[i]
-		hosts, err := s.config.OwnHosts(now)
+		own, err := s.config.ReadHelplines(now)
 		if err != nil {
 			return err
 		}
 		s.protect(pages, "the host of the help page")
-		s.protect(hosts, "the host of a helpline")
+		s.protect(own.Hosts(), "the host of a helpline")
 	}
 	return nil
 }

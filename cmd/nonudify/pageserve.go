@@ -82,7 +82,11 @@ func parseListen(arg string) (netip.AddrPort, error) {
 
 // handler returns what answers the requests.
 func (c *pageFlags) handler(e *env, config *directive.Config) (http.Handler, error) {
-	p, err := config.NewPage(e.now)
+	own, err := config.ReadHelplines(e.now())
+	if err != nil {
+		return nil, err
+	}
+	p, err := config.NewPage(own, e.now)
 	if err != nil {
 		return nil, err
 	}

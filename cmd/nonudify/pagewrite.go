@@ -21,7 +21,11 @@ const (
 
 // write writes the page as files.
 func (c *pageFlags) write(e *env, config *directive.Config) (int, error) {
-	p, err := config.NewPage(e.now)
+	own, err := config.ReadHelplines(e.now())
+	if err != nil {
+		return wrong, err
+	}
+	p, err := config.NewPage(own, e.now)
 	if err != nil {
 		return wrong, err
 	}
@@ -32,19 +36,14 @@ func (c *pageFlags) write(e *env, config *directive.Config) (int, error) {
 	if err := c.save(e, files); err != nil {
 		return wrong, err
 	}
-	if err := c.tellNumbers(e, config, until); err != nil {
-		return wrong, err
-	}
+	c.tellNumbers(e, config, helpline.Builtin().With(own).Due(e.now()), until)
 	return fine, nil
 }
 
 // tellNumbers says until when the numbers in the files are good, and which are
-// missing there.
-func (c *pageFlags) tellNumbers(e *env, config *directive.Config, until time.Time) error {
-	due, err := expired(config, e.now())
-	if err != nil {
-		return err
-	}
+// missing there. due are the entries whose number is not shown any more, the
+// operator's first.
+func (c *pageFlags) tellNumbers(e *env, config *directive.Config, due []helpline.Entry, until time.Time) {
 	for _, entry := range due {
 		if entry.Local {
 			e.note("warning: %s: the number is no longer shown since %s: check it, and write down the day", entry.Source, entry.Expires().Format(time.DateOnly))
@@ -63,14 +62,6 @@ func (c *pageFlags) tellNumbers(e *env, config *directive.Config, until time.Tim
 	case len(countries) > 0:
 		e.note("warning: no phone number is shown: none is known")
 	}
-	return nil
-}
-
-// expired returns the entries whose number is not shown any more, the operator's
-// first.
-func expired(config *directive.Config, now time.Time) ([]helpline.Entry, error) {
-	own, err := config.OwnHelplines(now)
-	return helpline.Builtin().With(own).Due(now), err
 }
 
 // flagOr returns how a property is given: by a flag, or in the Corefile.

@@ -28,8 +28,9 @@ type Page struct {
 	Listeners []Listener // none: the page is not served
 	// Help is the operator's own address of the page; nil: there is none.
 	Help      *url.URL
-	Countries []string // whose helplines come first, as ISO 3166-1 codes in upper case
-	Helplines []string // files of the operator's own helplines
+	Countries []string            // whose helplines come first, as ISO 3166-1 codes in upper case
+	Helplines []string            // files of the operator's own helplines
+	named     map[string]position // where the Corefile has each of these
 	Authority *Authority
 	// Protected are more hosts that no list may block. They are no part of the
 	// directive: whoever has them enters them.
@@ -144,13 +145,18 @@ func (p *parser) country(args []string) error {
 
 // helplines reads the files of the operator's own helplines.
 func (p *parser) helplines(args []string) error {
+	page := &p.config.Page
+	if page.named == nil {
+		page.named = make(map[string]position)
+	}
 	for _, arg := range args {
 		if isURL(arg) {
 			return p.Errf("'%s': a file is meant, not a URL", show(arg))
 		}
-		p.config.Page.Helplines = append(p.config.Page.Helplines, p.path(arg))
+		page.Helplines = append(page.Helplines, p.path(arg))
+		page.named[p.path(arg)] = p.position()
 	}
-	if len(p.config.Page.Helplines) > maxHelplines {
+	if len(page.Helplines) > maxHelplines {
 		return p.Errf("more than %d files of helplines", maxHelplines)
 	}
 	return nil
@@ -228,12 +234,8 @@ func (p *Page) HelpName() (dnsname.Name, bool) {
 }
 
 // NewPage returns the help page of the directive, with the operator's own
-// helplines. It reads their files; the error names the lines that are wrong.
-func (c *Config) NewPage(now func() time.Time) (*sinkhole.Page, error) {
-	own, err := c.Page.readHelplines(now())
-	if err != nil {
-		return nil, err
-	}
+// helplines.
+func (c *Config) NewPage(own Helplines, now func() time.Time) (*sinkhole.Page, error) {
 	config := sinkhole.PageConfig{
 		Organization: c.Answer.Organization,
 		Contacts:     c.Answer.Contacts,
@@ -248,16 +250,30 @@ func (c *Config) NewPage(now func() time.Time) (*sinkhole.Page, error) {
 	return sinkhole.NewPage(config)
 }
 
-// readHelplines reads the files of the operator's own helplines.
-func (p *Page) readHelplines(now time.Time) (all []helpline.Change, err error) {
-	for _, path := range p.Helplines {
-		changes, wrong := readHelplineFile(path, now)
+// Helplines are the operator's own.
+type Helplines []helpline.Change
+
+// ReadHelplines reads the files of the operator's own helplines. The error names
+// the lines that are wrong, and for a file that cannot be read the line of the
+// Corefile that names it.
+func (c *Config) ReadHelplines(now time.Time) (all Helplines, err error) {
+	for _, path := range c.Page.Helplines {
+		changes, wrong := readHelplineFile(path, c.Page.named[path], now)
 		all, err = append(all, changes...), errors.Join(err, wrong)
 	}
 	return all, err
 }
 
-func readHelplineFile(path string, now time.Time) ([]helpline.Change, error) {
+func readHelplineFile(path string, named position, now time.Time) ([]helpline.Change, error) {
+	f, err := openHelplines(path)
+	if err != nil {
+		return nil, named.of(fmt.Errorf("helplines: %w", err))
+	}
+	defer f.Close()
+	return helpline.Parse(f, path, now)
+}
+
+func openHelplines(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s: is no regular file", path) // to open a pipe could wait for ever
@@ -265,34 +281,22 @@ func readHelplineFile(path string, now time.Time) ([]helpline.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return helpline.Parse(f, path, now)
+	return os.Open(path)
 }
 
-// OwnHelplines returns the operator's own helplines. It reads their files; the
-// error names the lines that are wrong.
-func (c *Config) OwnHelplines(now time.Time) ([]helpline.Change, error) {
-	return c.Page.readHelplines(now)
-}
-
-// OwnHosts returns the hosts that the operator's own helplines lead to.
-func (c *Config) OwnHosts(now time.Time) ([]dnsname.Name, error) {
-	own, err := c.OwnHelplines(now)
+// Hosts returns the hosts that the helplines lead to.
+func (h Helplines) Hosts() []dnsname.Name {
 	var hosts []dnsname.Name
-	for _, change := range own {
-		u, wrong := url.Parse(change.URL)
-		if wrong != nil {
+	for _, change := range h {
+		u, err := url.Parse(change.URL)
+		if err != nil {
 			continue // there is none
 		}
-		if name, wrong := dnsname.Parse(u.Hostname()); wrong == nil {
+		if name, err := dnsname.Parse(u.Hostname()); err == nil {
 			hosts = append(hosts, name)
 		}
 	}
-	return hosts, err
+	return hosts
 }
 
 // Contact returns the first address for wrong blocks, "" when there is none.

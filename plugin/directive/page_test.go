@@ -131,7 +131,15 @@ func TestNewPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := mustParse(t, "organization \"Example School\"\ncontact mailto:it@school.example\ncountry de\nlanguage de\nreason censored\nincident lumen 42\nhelplines "+own)
-	p, err := c.NewPage(func() time.Time { return time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC) })
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	helplines, err := c.ReadHelplines(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(own); err != nil { // it is read once
+		t.Fatal(err)
+	}
+	p, err := c.NewPage(helplines, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,13 +165,19 @@ func TestNewPageRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for properties, want := range map[string]string{
-		"helplines " + bad:              "bad.txt:2:",
-		"helplines " + bad + " absent":  "bad.txt:1:",
-		"helplines absent.txt":          "absent.txt",
-		"country XX\nhelplines " + good: `"XX"`,
-		"helplines " + dir:              "is no regular file",
+		"helplines " + bad:                          "bad.txt:2:",
+		"helplines " + bad + " absent":              "bad.txt:1:",
+		"country XX\nhelplines " + good:             `"XX"`,
+		"helplines " + dir:                          "Corefile:2: helplines: " + dir + ": is no regular file",
+		"country DE\nhelplines " + good + " no.txt": "Corefile:3: helplines: ",
+		"helplines no.txt\n\nhelplines " + dir:      "Corefile:4: helplines: " + dir,
 	} {
-		if _, err := mustParse(t, properties).NewPage(time.Now); err == nil || !strings.Contains(err.Error(), want) {
+		c := mustParse(t, properties)
+		own, err := c.ReadHelplines(time.Now())
+		if err == nil {
+			_, err = c.NewPage(own, time.Now)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", properties, err, want)
 		}
 	}
@@ -176,7 +190,7 @@ func TestLinksAreProtected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := mustParse(t, "").NewPage(func() time.Time { return time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC) })
+	page, err := mustParse(t, "").NewPage(nil, func() time.Time { return time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC) })
 	if err != nil {
 		t.Fatal(err)
 	}
