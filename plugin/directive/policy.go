@@ -117,14 +117,14 @@ func (c *Config) ownRules(p *policy.Config) error {
 	}
 	allow := slices.Clone(c.Allow.Rules)
 	hosts := append(c.Hosts(), c.Page.Protected...) // a list must not cut itself off, nor those who need help from it
+	for _, host := range hosts {
+		allow = append(allow, rule.Rule{Name: host, Trigger: rule.Exact, Action: rule.Pass})
+	}
 	if name, ok := c.Page.HelpName(); ok {
-		hosts = append(hosts, name)
+		allow = append(allow, ownHost(name)...)
 	}
 	if c.Resolver.Name != "" {
-		hosts = append(hosts, c.Resolver.Name)
-	}
-	for _, host := range hosts {
-		allow = append(allow, hostRules(host)...)
+		allow = append(allow, ownHost(c.Resolver.Name)...)
 	}
 	if len(allow) > 0 {
 		s, err := setOf(allow)
@@ -136,12 +136,14 @@ func (c *Config) ownRules(p *policy.Config) error {
 	return nil
 }
 
-// hostRules let an own host pass, and what stands below its name for those who
-// look for its certificate (RFC 8555 §8.4) and for what it is as a resolver (RFC
-// 9461 §3).
-func hostRules(host dnsname.Name) (rules []rule.Rule) {
-	for _, prefix := range []dnsname.Name{"", "_dns.", "_acme-challenge."} {
-		if name := prefix + host; len(name) < dnsname.MaxLen {
+// ownHost returns the rules that keep a host of the operator's own out of reach of
+// every list: the host itself, and the two names below it by which others find
+// its resolver (RFC 9461 §3) and prove that a certificate is for it (RFC 8555
+// §8.4). What else is below the host is not the operator's for that.
+func ownHost(host dnsname.Name) []rule.Rule {
+	rules := []rule.Rule{{Name: host, Trigger: rule.Exact, Action: rule.Pass}}
+	for _, label := range []string{"_dns.", "_acme-challenge."} {
+		if name, err := dnsname.Parse(label + string(host)); err == nil { // else it is too long to exist
 			rules = append(rules, rule.Rule{Name: name, Trigger: rule.Exact, Action: rule.Pass})
 		}
 	}

@@ -7,10 +7,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/nonudify/nonudify/plugin/builtin"
+	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/policy"
@@ -310,4 +312,19 @@ func (c *Config) Load(ctx context.Context) (*policy.Policy, []*feed.List, error)
 	}
 	p, err := c.Policy(editions, clients, nil)
 	return p, editions, err
+}
+
+func TestOwnHost(t *testing.T) {
+	want := []rule.Rule{
+		{Name: "help.isp.example", Trigger: rule.Exact, Action: rule.Pass},
+		{Name: "_dns.help.isp.example", Trigger: rule.Exact, Action: rule.Pass},
+		{Name: "_acme-challenge.help.isp.example", Trigger: rule.Exact, Action: rule.Pass},
+	}
+	if got := ownHost("help.isp.example"); !slices.Equal(got, want) {
+		t.Errorf("Got %v", got)
+	}
+	long := dnsname.Name(strings.Repeat("a.", 120) + "example") // 247 characters: there is room for "_dns." only
+	if got := ownHost(long); len(got) != 2 || got[1].Name != "_dns."+long {
+		t.Errorf("Of a name of %d characters: %v", len(long), got)
+	}
 }
