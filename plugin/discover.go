@@ -36,6 +36,9 @@ func (n *NoNudify) errorCodes(own *dnsserver.Config) []uint16 {
 	if !n.config.Shadow {
 		codes = n.answerer.Codes(n.config.Reasons())
 	}
+	if len(n.config.Bypass) > 0 && !n.config.Shadow {
+		codes = append(codes, dns.ExtendedErrorCodeBlocked)
+	}
 	if n.config.Waits() {
 		codes = append(codes, dns.ExtendedErrorCodeNotReady)
 	}

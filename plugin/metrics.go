@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
@@ -28,6 +29,15 @@ var verdictCount = promauto.NewCounterVec(prometheus.CounterOpts{
 	Help:      "Counter of queries for listed names, by what was done with them.",
 }, []string{"server", "view", "action", "reason", "transport"})
 
+// bypassCount is apart from verdictCount, so that the figures of the lists say
+// nothing but how often the sites on them are asked for.
+var bypassCount = promauto.NewCounterVec(prometheus.CounterOpts{
+	Namespace: plugin.Namespace,
+	Subsystem: directive.Name,
+	Name:      "bypass_total",
+	Help:      "Counter of queries for names that lead round the filter, by what was done with them.",
+}, []string{"server", "view", "kind", "action", "transport"})
+
 // pageRequests counts visits, and nothing of them.
 var pageRequests = promauto.NewCounter(prometheus.CounterOpts{
 	Namespace: plugin.Namespace,
@@ -36,10 +46,19 @@ var pageRequests = promauto.NewCounter(prometheus.CounterOpts{
 	Help:      "Counter of requests that the help page's listeners have answered.",
 })
 
-// verdictKey is one set of label values of verdictCount.
+// verdictKey is one set of label values of verdictCount or bypassCount.
 type verdictKey struct {
 	server, view, action, transport string
 	reason                          policy.Reason
+	bypass                          bypass.Kind // None: of verdictCount
+}
+
+// counter returns the counter of the key.
+func (k verdictKey) counter() prometheus.Counter {
+	if k.bypass != bypass.None {
+		return bypassCount.WithLabelValues(k.server, k.view, k.bypass.String(), k.action, k.transport)
+	}
+	return verdictCount.WithLabelValues(k.server, k.view, k.action, k.reason.String(), k.transport)
 }
 
 // verdictCounters holds on to the counters that a handler has used, so that
@@ -48,8 +67,8 @@ type verdictCounters struct {
 	known atomic.Pointer[map[verdictKey]prometheus.Counter]
 }
 
-func (c *verdictCounters) count(ctx context.Context, transport, action string, reason policy.Reason) {
-	key := verdictKey{metrics.WithServer(ctx), metrics.WithView(ctx), action, transport, reason}
+func (c *verdictCounters) count(ctx context.Context, transport, action string, v policy.Verdict) {
+	key := verdictKey{metrics.WithServer(ctx), metrics.WithView(ctx), action, transport, v.Reason, v.Bypass}
 	known := c.known.Load()
 	if known != nil {
 		if counter, ok := (*known)[key]; ok {
@@ -57,7 +76,7 @@ func (c *verdictCounters) count(ctx context.Context, transport, action string, r
 			return
 		}
 	}
-	counter := verdictCount.WithLabelValues(key.server, key.view, key.action, key.reason.String(), key.transport)
+	counter := key.counter()
 	counter.Inc()
 	next := map[verdictKey]prometheus.Counter{key: counter}
 	if known != nil {

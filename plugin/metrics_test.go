@@ -83,8 +83,10 @@ func TestMetrics(t *testing.T) {
 // TestMetricNames has the linter of Prometheus look, and checks that no label
 // can hold a name or an address that came in a query.
 func TestMetricNames(t *testing.T) {
-	n := handler(t, "block metrics.example")
-	n.ServeDNS(t.Context(), &test.ResponseWriter{}, new(dns.Msg).SetQuestion("secret.metrics.example.", dns.TypeA))
+	n := handler(t, "block metrics.example\nbypass doh")
+	for _, name := range []string{"secret.metrics.example.", "secret.dns.nextdns.io."} {
+		n.ServeDNS(t.Context(), &test.ResponseWriter{}, new(dns.Msg).SetQuestion(name, dns.TypeA))
+	}
 	var families []*dto.MetricFamily
 	for name, f := range ours(t) {
 		families = append(families, f)
@@ -96,8 +98,8 @@ func TestMetricNames(t *testing.T) {
 			}
 		}
 	}
-	if len(families) != 16 {
-		t.Errorf("%d metrics, want 16", len(families))
+	if len(families) != 17 {
+		t.Errorf("%d metrics, want 17", len(families))
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil || len(problems) > 0 {

@@ -22,6 +22,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/nonudify/nonudify/plugin/answer"
+	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/discovery"
 	"github.com/nonudify/nonudify/plugin/policy"
@@ -118,7 +119,7 @@ func (n *NoNudify) reply(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	action := n.action(v)
 	describe(ctx, action, v)
 	way := transport(ctx, w)
-	n.verdicts.count(ctx, way, action, v.Reason)
+	n.verdicts.count(ctx, way, action, v)
 	if !v.Blocked() || n.config.Shadow {
 		return nil
 	}
@@ -127,15 +128,19 @@ func (n *NoNudify) reply(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 
 // action names what is done with a listed name, for metrics and metadata.
 func (n *NoNudify) action(v policy.Verdict) string {
+	action := n.config.Answer.Action
+	if v.Bypass != bypass.None {
+		action = answer.NXDomain // whatever is done with the names of lists
+	}
 	switch {
 	case !v.Blocked():
 		return v.Action.String()
 	case n.config.Shadow:
 		return "shadow"
-	case v.Open && n.config.Answer.Action == answer.NXDomain:
+	case v.Open && action == answer.NXDomain:
 		return answer.NoData.String() // as the answer is, so that nothing below is denied
 	}
-	return n.config.Answer.Action.String()
+	return action.String()
 }
 
 // describe publishes the verdict as metadata, so that an operator can have

@@ -110,6 +110,7 @@ func TestErrorCodes(t *testing.T) {
 		"acl {\n block net 192.0.2.0/24\n}\nnonudify":                                                             `"exterr=15,17"`,
 		"nonudify {\n reason blocked\n action sinkhole 198.51.100.1\n}":                                           `"exterr=4,15"`,
 		"nonudify {\n list " + list + " reason censored\n list builtin\n contact tel:+15550100\n}":                `"exterr=16-17"`,
+		"nonudify {\n bypass doh\n}":                                                                              `"exterr=15,17"`,
 		"nonudify {\n action shadow\n}":                                                                           "",
 		"nonudify {\n list https://127.0.0.1:9/x key RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH\n}": `"exterr=14,17"`,
 	} {

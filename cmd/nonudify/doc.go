@@ -98,7 +98,8 @@
 //
 // Fields without a value are left out. file is "builtin" for the built-in list
 // and "-allow" for a name from the command line. For the host of a list, which no
-// list can block, it is the Corefile, and the comment says so.
+// list can block, it is the Corefile, and the comment says so. For a name of the
+// directive's bypass the list is "bypass", the comment its kind, and there is no file.
 //
 // # Lint
 //

@@ -7,6 +7,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/nonudify/nonudify/plugin/answer"
+	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/policy"
@@ -202,7 +203,11 @@ func (j *judge) match(name dnsname.Name, v policy.Verdict) *foundRule {
 			}
 		}
 	}
-	return &foundRule{List: v.List, Action: v.Action, Trigger: v.Trigger, Rule: matched}
+	found := &foundRule{List: v.List, Action: v.Action, Trigger: v.Trigger, Rule: matched}
+	if v.Bypass != bypass.None && v.Blocked() { // the names are part of the program
+		found.Comment = v.Bypass.String()
+	}
+	return found
 }
 
 // others returns the rules of all other sources, and those that were refused.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
@@ -29,6 +30,7 @@ type Answerer struct {
 	v4, v6   []netip.Addr
 	mbox     string
 	explains [policy.Reasons]explanation
+	bypass   explanation // of the ways round the filter
 }
 
 // New validates the configuration and encodes all that its replies say. Its
@@ -56,6 +58,9 @@ func New(c Config) (*Answerer, error) {
 	if a.explains, err = explain(c); err != nil {
 		return nil, err
 	}
+	if a.bypass, err = explainBypass(c); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -79,7 +84,9 @@ type Request struct {
 	Reserve int
 }
 
-// Reply returns the reply to a query for a name that v blocks. The caller owns
+// Reply returns the reply to a query for a name that v blocks. A way round the
+// filter is denied whatever the action is: it is no site that anybody is to be led
+// away from, and NXDOMAIN is what programs take for the signal. The caller owns
 // all of it: no part is shared with another reply or with the request, but for
 // immutable strings. It fits r.Size, and stays whole when dns.Msg.Truncate is
 // called with r.Size; only a Reserve that leaves no room for the SOA ends in a
@@ -91,10 +98,10 @@ func (a *Answerer) Reply(r Request, v policy.Verdict) *dns.Msg {
 		return bare(r.Msg, c, dns.RcodeFormatError, nil)
 	}
 	m := newMessage(r.Msg, dns.RcodeSuccess)
-	say := a.explains[reason(v)]
+	say := a.explanation(v)
 	code := say.code
 	switch {
-	case c.sde || a.action != Sinkhole:
+	case c.sde || a.action != Sinkhole || v.Bypass != bypass.None:
 		m.Rcode = a.denial(v)
 		m.deny(a, v)
 	case !m.lead(a):
@@ -121,16 +128,19 @@ func (a *Answerer) NotReady(r Request) *dns.Msg {
 // everything below the name (RFC 8020 §2), so it is kept for names below which
 // nothing is allowed.
 func (a *Answerer) denial(v policy.Verdict) int {
-	if a.action == NoData || v.Open || v.Trigger == rule.Exact {
+	if a.action == NoData && v.Bypass == bypass.None || v.Open || v.Trigger == rule.Exact {
 		return dns.RcodeSuccess
 	}
 	return dns.RcodeNameError
 }
 
-// reason returns the reason of the verdict, one that explanations exist for.
-func reason(v policy.Verdict) policy.Reason {
-	if int(v.Reason) < policy.Reasons {
-		return v.Reason
+// explanation returns what is to be said of the verdict.
+func (a *Answerer) explanation(v policy.Verdict) *explanation {
+	switch {
+	case v.Bypass != bypass.None:
+		return &a.bypass
+	case int(v.Reason) < policy.Reasons:
+		return &a.explains[v.Reason]
 	}
-	return policy.Filtered
+	return &a.explains[policy.Filtered]
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/answer"
 	"github.com/nonudify/nonudify/plugin/builtin"
+	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
@@ -49,6 +50,7 @@ type Config struct {
 	// InspectOff is that an answer is not looked at for listed names that it
 	// leads to.
 	InspectOff bool
+	Bypass     []bypass.Kind // ways round the filter that are closed
 	// Languages are those of the people behind this server, the first the most
 	// wanted, as BCP 47 tags.
 	Languages []language.Tag
@@ -109,6 +111,7 @@ type Prefixes struct {
 //	    inspect on | off
 //	    clients CIDR|FILE|doh:PATH|tls:NAME...
 //	    except CIDR|FILE|doh:PATH|tls:NAME...
+//	    bypass [canary] [private-relay] [doh]
 //	    resolver NAME [INFO-URL]
 //	    page [http://|https://]ADDRESS... | off
 //	    help URL
@@ -182,7 +185,7 @@ func (p *parser) property(name string) error {
 		"contact": p.contact, "organization": p.organization, "justification": p.justification,
 		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "inspect": p.inspect, "clients": p.clients, "except": p.except,
 		"resolver": p.resolver, "language": p.language, "state": p.state, "start": p.start, "bootstrap": p.bootstrap,
-		"page": p.page, "help": p.help, "country": p.country, "helplines": p.helplines, "authority": p.authority,
+		"bypass": p.bypass, "page": p.page, "help": p.help, "country": p.country, "helplines": p.helplines, "authority": p.authority,
 	}[name]
 	if read == nil {
 		return p.Errf("unknown property '%s'", name)

@@ -19,7 +19,7 @@ import (
 const maxListName = 64
 
 // reserved are the names that verdicts give to the operator's own rules.
-var reserved = []string{policy.AllowList, policy.BlockList}
+var reserved = []string{policy.AllowList, policy.BlockList, policy.BypassList}
 
 // list reads a list property: the sources, then options.
 func (p *parser) list(args []string) error {

@@ -82,6 +82,9 @@ func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters
 		}
 		p.Lists = append(p.Lists, l)
 	}
+	if err := c.bypassLists(&p); err != nil { // behind all others: a listed name stays a listed name
+		return nil, err
+	}
 	for _, e := range loaded(editions[blocked:]) {
 		p.Allow = append(p.Allow, e.Set)
 	}

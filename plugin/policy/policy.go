@@ -5,6 +5,7 @@ package policy
 import (
 	"net/netip"
 
+	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/set"
 )
@@ -16,6 +17,9 @@ type List struct {
 	Reason  Reason
 	Serial  uint32   // of the list, for the SOA of denials
 	Counter *Counter // counts what the filter did; nil: not counted
+	// Bypass is the way round the filter that the list closes; None: it lists what
+	// the policy is for.
+	Bypass bypass.Kind
 }
 
 // Config says what a policy consists of.
@@ -32,10 +36,12 @@ type Config struct {
 // value blocks nothing.
 type Policy struct{ config Config }
 
-// The names that a verdict gives for the operator's own exceptions and blocks.
+// The names that a verdict gives for the operator's own exceptions and blocks,
+// and for the ways round the filter that he closes.
 const (
-	AllowList = "allow"
-	BlockList = "block"
+	AllowList  = "allow"
+	BlockList  = "block"
+	BypassList = "bypass"
 )
 
 // New returns the policy for a configuration, which must not be changed
@@ -83,6 +89,8 @@ func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
 // target, and nothing undoes that. Both names are in presentation form, in any
 // letter case.
 //
+// The lists of signals, which are asked for by their own name, are left out.
+//
 // The precedence is that of Decide. The policy must be for the client, and for
 // the query name, whatever zone the target is in. An exception of the operator
 // for either name beats everything; one of a list, the rule of that list. The
@@ -93,7 +101,7 @@ func (p *Policy) DecideTarget(qname, target string, client netip.Addr) Verdict {
 	var k set.Key
 	k.Reset(target)
 	for i := range p.config.Lists {
-		if p.config.Lists[i].Set.Match(&k).Action == rule.Block {
+		if l := &p.config.Lists[i]; l.followed() && l.Set.Match(&k).Action == rule.Block {
 			return p.blockTarget(qname, &k, p.config.Lists[i:], client)
 		}
 	}
@@ -114,7 +122,7 @@ func (p *Policy) blockTarget(qname string, target *set.Key, lists []List, client
 	}
 	for i := range lists {
 		l := &lists[i]
-		if m := l.Set.Match(target); m.Action == rule.Block && l.Set.Passes(&k).Labels == 0 {
+		if m := l.Set.Match(target); l.followed() && m.Action == rule.Block && l.Set.Passes(&k).Labels == 0 {
 			v := l.verdict(m)
 			v.Labels, v.Open = 0, true
 			return v
@@ -127,7 +135,8 @@ func (p *Policy) blockTarget(qname string, target *set.Key, lists []List, client
 func (p *Policy) Empty() bool { return len(p.config.Lists) == 0 }
 
 // Listed returns why a name is blocked for those that the policy is for, and
-// whether it is. Nothing is counted: no query asks.
+// whether it is. A way round the filter is not listed: nobody is led anywhere
+// from it. Nothing is counted: no query asks.
 func (p *Policy) Listed(name string) (reason Reason, blocked bool) {
 	var k set.Key
 	k.Reset(name)
@@ -140,7 +149,7 @@ func (p *Policy) Listed(name string) (reason Reason, blocked bool) {
 		}
 	}
 	for i := range p.config.Lists {
-		if l := &p.config.Lists[i]; l.Set.Match(&k).Action == rule.Block {
+		if l := &p.config.Lists[i]; l.Bypass == bypass.None && l.Set.Match(&k).Action == rule.Block {
 			return l.Reason, true
 		}
 	}
@@ -173,7 +182,7 @@ func (p *Policy) block(k *set.Key, l *List, m set.Match, client netip.Addr) Verd
 	v := l.verdict(m)
 	for _, allow := range p.config.Allow {
 		if a := allow.Passes(k); a.Labels > 0 {
-			return Verdict{Action: rule.Pass, Reason: l.Reason, Trigger: a.Trigger, Labels: a.Labels, List: AllowList}
+			return Verdict{Action: rule.Pass, Reason: l.Reason, Trigger: a.Trigger, Labels: a.Labels, List: AllowList, Bypass: l.Bypass}
 		}
 		v.Open = v.Open || allow.PassBelow(k)
 	}
@@ -183,6 +192,10 @@ func (p *Policy) block(k *set.Key, l *List, m set.Match, client netip.Addr) Verd
 func (l *List) verdict(m set.Match) Verdict {
 	return Verdict{
 		Action: m.Action, Reason: l.Reason, Trigger: m.Trigger, Open: m.Open,
-		Labels: m.Labels, List: l.Name, Serial: l.Serial,
+		Labels: m.Labels, List: l.Name, Serial: l.Serial, Bypass: l.Bypass,
 	}
 }
+
+// followed reports whether names that lead to those of the list are judged by
+// it.
+func (l *List) followed() bool { return l.Bypass == bypass.None || l.Bypass.Followed() }

@@ -1,0 +1,119 @@
+package policy
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/nonudify/nonudify/plugin/bypass"
+	"github.com/nonudify/nonudify/plugin/rule"
+	"github.com/nonudify/nonudify/plugin/set"
+)
+
+// closing returns a policy of one list that blocks both.example and excepts
+// except.example, and, behind it, of a list for each kind.
+func closing(t *testing.T, allow string, pending bool) *Policy {
+	c := Config{Pending: pending, Allow: []*set.Set{setOf(t, parseRules(t, allow))}, Lists: []List{
+		{Name: "list", Set: setOf(t, parseRules(t, "block subtree both.example,block subtree except.example,pass exact except.example"))},
+	}}
+	for k, names := range map[bypass.Kind]string{
+		bypass.Canary:       "block subtree canary.example,block subtree both.example,block subtree except.example",
+		bypass.PrivateRelay: "block subtree relay.example",
+		bypass.DoH:          "block subtree doh.example,block exact exact.example",
+	} {
+		c.Lists = append(c.Lists, List{Name: BypassList, Set: setOf(t, parseRules(t, names)), Reason: Blocked, Bypass: k})
+	}
+	return New(c)
+}
+
+func TestDecideBypass(t *testing.T) {
+	const subtree, kind = "block by bypass (blocked, serial 0): subtree of 2 labels", bypass.Canary
+	for _, tt := range []struct {
+		allow, qname, want string
+		kind               bypass.Kind
+	}{
+		{"", "canary.example.", subtree, kind},
+		{"", "Sub.CANARY.Example.", subtree, kind},
+		{"", "relay.example.", subtree, bypass.PrivateRelay},
+		{"", "customer.doh.example.", subtree, bypass.DoH},
+		{"", "exact.example.", "block by bypass (blocked, serial 0): exact of 2 labels, open", bypass.DoH},
+		{"", "sub.exact.example.", "none", bypass.None},
+		{"", "notcanary.example.", "none", bypass.None},
+		{"", "both.example.", "block by list (filtered, serial 0): subtree of 2 labels", bypass.None}, // a listed name stays one
+		{"", "except.example.", subtree, kind},                                                        // what a list excepts is excepted from that list
+		{"pass subtree canary.example", "canary.example.", "pass by allow (blocked, serial 0): subtree of 2 labels", kind},
+		{"pass exact ok.canary.example", "canary.example.", subtree + ", open", kind},
+		{"pass exact ok.canary.example", "ok.canary.example.", "pass by allow (blocked, serial 0): exact of 3 labels", kind},
+	} {
+		for _, pending := range []bool{false, true} {
+			v := closing(t, tt.allow, pending).Decide(tt.qname, netip.Addr{})
+			if v.Pending {
+				v = Verdict{} // of a list that is missing, which these are not
+			}
+			kind := v.Bypass
+			if v.Bypass = bypass.None; show(v) != tt.want || kind != tt.kind {
+				t.Errorf("%s with %q allowed, pending %v: %s, %v, want %s, %v", tt.qname, tt.allow, pending, show(v), kind, tt.want, tt.kind)
+			}
+		}
+	}
+}
+
+// TestDecideTargetBypass: who asks for a signal asks for it by its name; a resolver
+// may be reached by an alias.
+func TestDecideTargetBypass(t *testing.T) {
+	p := closing(t, "pass exact ok.doh.example", false)
+	for target, want := range map[string]bypass.Kind{
+		"doh.example.": bypass.DoH, "a.DOH.example.": bypass.DoH, "exact.example.": bypass.DoH,
+		"canary.example.": bypass.None, "relay.example.": bypass.None, "ok.doh.example.": bypass.None, "good.example.": bypass.None,
+	} {
+		v := p.DecideTarget("www.good.example.", target, netip.Addr{})
+		if v.Bypass != want || v.Blocked() != (want != bypass.None) || v.Blocked() && (!v.Open || v.Labels != 0 || v.List != BypassList) {
+			t.Errorf("%s: %+v", target, v)
+		}
+	}
+	if v := p.DecideTarget("www.good.example.", "both.example.", netip.Addr{}); v.List != "list" || v.Bypass != bypass.None {
+		t.Errorf("A target that is listed, too: %+v", v)
+	}
+}
+
+// TestBypassClients: the clients and the zones of the policy are those of its ways
+// round, too.
+func TestBypassClients(t *testing.T) {
+	c := closing(t, "", false).config
+	var err error
+	if c.Clients, err = NewClients(true, nil, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}); err != nil {
+		t.Fatal(err)
+	}
+	c.Zones = setOf(t, []rule.Rule{{Name: "canary.example", Trigger: rule.Subtree, Action: rule.Block}})
+	p := New(c)
+	for _, tt := range []struct {
+		qname, client string
+		want          bool
+	}{
+		{"canary.example.", "198.51.100.1", true},
+		{"canary.example.", "192.0.2.1", false},
+		{"doh.example.", "198.51.100.1", false},
+	} {
+		if got := p.Decide(tt.qname, netip.MustParseAddr(tt.client)).Blocked(); got != tt.want {
+			t.Errorf("%s for %s: blocked %v", tt.qname, tt.client, got)
+		}
+	}
+}
+
+// TestListedBypass: the help page is not for those who asked for a resolver.
+func TestListedBypass(t *testing.T) {
+	p := closing(t, "", false)
+	for name, want := range map[string]bool{"both.example.": true, "canary.example.": false, "doh.example.": false} {
+		if _, got := p.Listed(name); got != want {
+			t.Errorf("%s: listed %v", name, got)
+		}
+	}
+}
+
+func TestDecideBypassAllocates(t *testing.T) {
+	p := closing(t, "", false)
+	for _, name := range []string{"www.good.example.", "customer.doh.example."} {
+		if n := testing.AllocsPerRun(100, func() { p.Decide(name, netip.Addr{}) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
