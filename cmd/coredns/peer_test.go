@@ -1,0 +1,163 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// The tests whose files are called peer*_test.go have programs of others as
+// clients of the resolver, as resolvers that forward to it, and as its upstreams.
+// All run as children of the test, on loopback.
+
+// peer is a program that serves DNS while a test runs.
+type peer struct {
+	t    *testing.T
+	name string // of the program
+	dir  string
+	host string
+	port string
+	out  *syncBuffer
+}
+
+// newPeer returns a peer that is not running yet, on a free port.
+func newPeer(t *testing.T, program string) *peer {
+	t.Helper()
+	return &peer{t: t, name: installed(t, program), dir: t.TempDir(), host: "127.0.0.1", port: freePort(t), out: &syncBuffer{}}
+}
+
+func (p *peer) addr() string { return net.JoinHostPort(p.host, p.port) }
+
+// write writes a file into the peer's directory and returns its path.
+func (p *peer) write(name, text string) string {
+	p.t.Helper()
+	path := filepath.Join(p.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+	return path
+}
+
+// start runs the peer until the test ends, and waits until it answers.
+func (p *peer) start(env []string, args ...string) {
+	p.t.Helper()
+	cmd := exec.Command(p.name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = p.out, p.out
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGKILL)
+		cmd.Wait()
+		if p.t.Failed() {
+			p.t.Logf("%s:\n%s", p.name, p.out)
+		}
+	})
+	err := poll(func() error {
+		_, err := p.ask(new(dns.Msg).SetQuestion("id.server.", dns.TypeTXT), "tcp")
+		return err
+	})
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "" && strings.Contains(strings.ToLower(p.out.String()), "permission denied"):
+		p.t.Skipf("%s may not read %s; AppArmor or the like confines it", p.name, p.dir)
+	default:
+		p.t.Fatalf("%s: %v\n%s", p.name, err, p.out)
+	}
+}
+
+// ask sends one query. Whatever of it a validating peer has to look up first may
+// take a while on a busy machine.
+func (p *peer) ask(m *dns.Msg, network string) (*dns.Msg, error) {
+	c := dns.Client{Net: network, Timeout: 10 * time.Second, UDPSize: 4096}
+	reply, _, err := c.Exchange(m, p.addr())
+	return reply, err
+}
+
+// outcome asks a question as a stub resolver does that wants to know whether the
+// answer was validated, and says what came of it: "denied" if there is no such
+// name or no data, "failed", or the address, and whether it was validated. Shown
+// is the same with codes.
+func (p *peer) outcome(q question) (outcome, shown string) {
+	m := new(dns.Msg).SetQuestion(q.name, q.qtype).SetEdns0(1232, false)
+	m.AuthenticatedData = true
+	reply, err := p.ask(m, "udp")
+	if err != nil {
+		return err.Error(), err.Error()
+	}
+	return outcomeOf(reply)
+}
+
+func outcomeOf(reply *dns.Msg) (outcome, shown string) {
+	facts := describe(reply)
+	outcome, shown = facts["a"]+facts["aaaa"], dns.RcodeToString[reply.Rcode]
+	switch {
+	case reply.Rcode == dns.RcodeServerFailure:
+		outcome = "failed"
+	case len(reply.Answer) == 0 && (reply.Rcode == dns.RcodeNameError || reply.Rcode == dns.RcodeSuccess):
+		outcome = "denied"
+	case outcome == "":
+		outcome = facts["answers"] + " records"
+	}
+	if reply.AuthenticatedData {
+		outcome += " validated"
+	}
+	switch {
+	case facts["ede"] != "":
+		shown += " EDE " + facts["ede"]
+	case len(reply.Answer) > 0:
+		shown = ""
+	}
+	if outcome != "denied" && outcome != "failed" {
+		shown = strings.TrimSpace(outcome + " " + shown)
+	}
+	return outcome, shown
+}
+
+// table collects what peers were asked and what they answered.
+type table struct{ rows [][3]string }
+
+func (a *table) add(peer, question, outcome string) {
+	a.rows = append(a.rows, [3]string{peer, question, outcome})
+}
+
+// log prints the table: one line a question, one column a peer.
+func (a *table) log(t *testing.T) {
+	t.Helper()
+	var peers, questions []string
+	cells := map[[2]string]string{}
+	for _, row := range a.rows {
+		if !slices.Contains(peers, row[0]) {
+			peers = append(peers, row[0])
+		}
+		if !slices.Contains(questions, row[1]) {
+			questions = append(questions, row[1])
+		}
+		cells[[2]string{row[0], row[1]}] = row[2]
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "question\t"+strings.Join(peers, "\t"))
+	for _, q := range questions {
+		fmt.Fprint(w, q)
+		for _, p := range peers {
+			fmt.Fprint(w, "\t"+cells[[2]string{p, q}])
+		}
+		fmt.Fprintln(w)
+	}
+	w.Flush()
+	t.Log("\n" + b.String())
+}

@@ -1,0 +1,216 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// question is one that every peer is asked.
+type question struct {
+	name       string
+	qtype      uint16
+	plain      string // what comes of it with a peer that believes; "" for what comes of it without our resolver
+	validating string // and with one that checks signatures
+}
+
+func (q question) String() string { return q.name + " " + dns.TypeToString[q.qtype] }
+
+// want is what should come of a question.
+func (q question) want(validating bool) string {
+	if validating {
+		return q.validating
+	}
+	return q.plain
+}
+
+// questions are asked in this order: those for names that are not listed come
+// after those that are, which must not have spoiled them.
+var questions = []question{
+	{"bad.unsigned.example.", dns.TypeA, "denied", "denied"},
+	{"bad.unsigned.example.", dns.TypeHTTPS, "denied", "denied"},
+	{"www.bad.unsigned.example.", dns.TypeA, "denied", "denied"},
+	{"bad.signed.example.", dns.TypeA, "denied", "failed"},
+	{"www.bad.signed.example.", dns.TypeAAAA, "denied", "failed"},
+	{"bad.example.", dns.TypeA, "denied", "failed"}, // not signed, but its parent is, and the DS record is denied, too
+	{"www.bad.example.", dns.TypeA, "denied", "failed"},
+	{"badalias.signed.example.", dns.TypeA, "denied", "failed"},
+	{"x.badtree.signed.example.", dns.TypeA, "denied", "failed"},
+	{"badalias.unsigned.example.", dns.TypeA, "denied", "denied"},
+	{"www.signed.example.", dns.TypeA, goodAddress, goodAddress + " validated"},
+	{"alias.signed.example.", dns.TypeA, goodAddress, goodAddress + " validated"},
+	{"none.signed.example.", dns.TypeA, "denied", "denied validated"},
+	{"far.signed.example.", dns.TypeA, goodAddress, goodAddress},
+	{"www.unsigned.example.", dns.TypeA, goodAddress, goodAddress},
+	{"x.tree.signed.example.", dns.TypeA, "", ""}, // dnsmasq does not validate DNAME records
+	{"svc.signed.example.", dns.TypeHTTPS, "", ""},
+	{".", dns.TypeDNSKEY, "", ""},
+}
+
+// neighbour is a resolver that forwards to ours, and its twin that forwards to
+// the upstream of ours.
+type neighbour struct {
+	name       string
+	validating bool
+	*peer
+	twin *peer
+}
+
+// newNeighbours starts all neighbours of a resolver.
+func newNeighbours(t *testing.T, w *world, ours, above string) []neighbour {
+	t.Helper()
+	both := func(name string, validating bool, newPeer func(forward string) *peer) neighbour {
+		return neighbour{name, validating, newPeer(ours), newPeer(above)}
+	}
+	return []neighbour{
+		both("dnsmasq", false, func(forward string) *peer { return newDnsmasq(t, forward) }),
+		both("dnsmasq --dnssec", true, func(forward string) *peer {
+			return newDnsmasq(t, forward, "--dnssec", "--trust-anchor=.,"+w.digest(","))
+		}),
+		both("Unbound", false, func(forward string) *peer { return newUnbound(t, forward, nil) }),
+		both("Unbound, validating", true, func(forward string) *peer { return newUnbound(t, forward, w.anchor) }),
+		both("BIND", false, func(forward string) *peer { return newForwarder(t, forward, nil) }),
+		both("BIND, validating", true, func(forward string) *peer { return newForwarder(t, forward, w) }),
+	}
+}
+
+// TestNeighbours has resolvers of others forward to ours. All of them deny what is
+// listed; those that validate take a denial for a forgery, and deny by failing.
+// What is not listed resolves, and validates, as if we were not there.
+func TestNeighbours(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	above := newUnbound(t, w.addr(), w.anchor)
+	ours := newFilter(t, above.addr(), "")
+	results := &table{}
+	defer results.log(t)
+	neighbours := newNeighbours(t, w, ours.addr(), above.addr())
+	for _, n := range neighbours {
+		n.askedTwice(t, questions, results)
+	}
+	cached := question{"www.bad.unsigned.example.", dns.TypeA, "denied", "denied"}
+	for _, n := range neighbours {
+		n.outcome(cached)
+	}
+	ours.end(syscall.SIGKILL)
+	for _, n := range neighbours {
+		if got, shown := n.outcome(cached); got != "denied" {
+			t.Errorf("%s: %s while our resolver is away: %s", n.name, cached, shown)
+		}
+	}
+}
+
+// askedTwice asks each question twice: the second answer may be from the peer's
+// cache.
+func (n neighbour) askedTwice(t *testing.T, questions []question, results *table) {
+	t.Helper()
+	for _, q := range questions {
+		want := q.want(n.validating)
+		twin, _ := n.twin.outcome(q)
+		if want == "" {
+			want = twin
+		} else if want != twin && !listed(q.name) {
+			t.Errorf("%s: %s without our resolver: %s, want %s", n.name, q, twin, want)
+		}
+		got, shown := n.outcome(q)
+		again, shownAgain := n.outcome(q)
+		if got != want || again != want {
+			t.Errorf("%s: %s: %s, then %s, want %s", n.name, q, shown, shownAgain, want)
+		}
+		if shown != shownAgain {
+			shown += ", then " + shownAgain
+		}
+		results.add(n.name, q.String(), shown)
+	}
+}
+
+// listed reports whether a name of the world is listed or leads to one that is.
+func listed(name string) bool {
+	return strings.Contains(name, "bad") || strings.Contains(name, "later")
+}
+
+// TestNeighboursForget: a name that is taken off the list resolves once the denial
+// has expired.
+func TestNeighboursForget(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	above := newUnbound(t, w.addr(), w.anchor)
+	ours := newFilter(t, above.addr(), "ttl 2s")
+	neighbours := newNeighbours(t, w, ours.addr(), above.addr())
+	forgotten := []question{
+		{"later.unsigned.example.", dns.TypeA, badAddress, badAddress},
+		{"later.signed.example.", dns.TypeA, badAddress, badAddress + " validated"},
+	}
+	for _, n := range neighbours {
+		for _, q := range forgotten {
+			if got, shown := n.outcome(q); got != "denied" && got != "failed" {
+				t.Errorf("%s: %s while it is listed: %s", n.name, q, shown)
+			}
+		}
+	}
+	ours.write("list.txt", "bad.example\n")
+	for _, n := range neighbours {
+		for _, q := range forgotten {
+			n.untilOutcome(t, n.name, q, q.want(n.validating))
+		}
+	}
+}
+
+// untilOutcome waits for an outcome.
+func (p *peer) untilOutcome(t *testing.T, name string, q question, want string) {
+	t.Helper()
+	err := poll(func() error {
+		if got, shown := p.outcome(q); got != want {
+			return fmt.Errorf("%s: %s: %s, want %s", name, q, shown, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// newDnsmasq forwards to a server.
+func newDnsmasq(t *testing.T, forward string, more ...string) *peer {
+	t.Helper()
+	p := newPeer(t, "dnsmasq")
+	p.start(nil, append([]string{
+		"--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--log-facility=-",
+		"--no-resolv", "--no-hosts", "--bind-interfaces", "--listen-address=" + p.host, "--port=" + p.port,
+		"--server=" + strings.Replace(forward, ":", "#", 1),
+	}, more...)...)
+	return p
+}
+
+// newForwarder has BIND forward to a server, and validate if it is given a world
+// to trust.
+func newForwarder(t *testing.T, forward string, trusted *world) *peer {
+	t.Helper()
+	p := newPeer(t, "named")
+	validation, anchors := "no", ""
+	if trusted != nil {
+		validation = "yes"
+		d := strings.Fields(trusted.digest(" "))
+		anchors = fmt.Sprintf("trust-anchors { . static-ds %s %s %s \"%s\"; };", d[0], d[1], d[2], d[3])
+	}
+	host, port, _ := strings.Cut(forward, ":")
+	config := p.write("config", fmt.Sprintf(`
+options {
+	directory "%[1]s"; pid-file none; lock-file none; session-keyfile none;
+	listen-on port %[3]s { %[2]s; };
+	listen-on-v6 { none; };
+	recursion yes; allow-query { 127.0.0.0/8; };
+	forward only; forwarders { %[4]s port %[5]s; };
+	dnssec-validation %[6]s;
+};
+controls { };
+%[7]s
+`, p.dir, p.host, p.port, host, port, validation, anchors))
+	p.start(nil, "-g", "-c", config)
+	return p
+}
