@@ -20,10 +20,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// apart is set, to the path of the resolver, in a process that has a network of
-// its own.
-const apart = "NONUDIFY_TEST_APART"
-
 // TestFromBlockedNameToHelp goes the whole way in a browser that asks the
 // resolver: from a blocked name to the page, and on by keyboard alone through
 // each door. It does so in a network that has nothing but a loopback address, so
@@ -34,13 +30,20 @@ func TestFromBlockedNameToHelp(t *testing.T) {
 		return
 	}
 	chromium(t)
+	rerunApart(t)
+}
+
+// rerunApart runs the test once more in a process that has a network and mounts of
+// its own.
+func rerunApart(t *testing.T) {
+	t.Helper()
 	resolver, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^TestFromBlockedNameToHelp$", "-test.v", "-test.timeout=150s")
+	c := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=150s")
 	c.Env = append(os.Environ(), apart+"="+resolver)
 	c.SysProcAttr = ownNetwork()
 	out, err := c.CombinedOutput()
@@ -50,9 +53,10 @@ func TestFromBlockedNameToHelp(t *testing.T) {
 		t.Skipf("No network can be made that has only loopback: %v", err)
 	case err != nil:
 		t.Fatalf("%v\n%s", err, out)
-	case !strings.Contains(string(out), "--- PASS: TestFromBlockedNameToHelp"):
+	case !strings.Contains(string(out), "--- PASS: "+t.Name()):
 		t.Fatalf("The test did not run:\n%s", out)
 	}
+	t.Logf("%s", out)
 }
 
 // ownNetwork starts a process in a network and with mounts of its own. Who is

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestResolved has systemd-resolved forward to ours, as it does on most Linux
+// desktops, in a network of its own: its stub has a fixed address, and it asks
+// nobody before there is a link other than loopback.
+func TestResolved(t *testing.T) {
+	if os.Getenv(apart) != "" {
+		resolveApart(t)
+		return
+	}
+	findResolved(t)
+	for _, program := range []string{"knotd", "unbound", "ip"} {
+		installed(t, program)
+	}
+	t.Parallel()
+	rerunApart(t)
+}
+
+// resolveApart is the test in the network apart.
+func resolveApart(t *testing.T) {
+	connect(t)
+	w := newWorld(t)
+	above := newUnbound(t, w.addr(), w.anchor)
+	results := &table{}
+	defer results.log(t)
+	for _, dnssec := range []string{"no", "allow-downgrade", "yes"} {
+		n := neighbour{name: "DNSSEC=" + dnssec, validating: dnssec != "no", lenient: dnssec != "no"}
+		var without map[question]string
+		t.Run(n.name+", without ours", func(t *testing.T) { without = newResolved(t, w, above.addr(), dnssec).outcomes() })
+		t.Run(n.name, func(t *testing.T) {
+			ours := newFilter(t, above.addr(), "")
+			n.peer = newResolved(t, w, ours.addr(), dnssec)
+			n.askedTwice(t, without, results)
+			ours.end(syscall.SIGKILL)
+			n.remembers(t)
+		})
+		t.Run(n.name+", forgetting", func(t *testing.T) {
+			ours := newFilter(t, above.addr(), "ttl 2s")
+			n.peer = newResolved(t, w, ours.addr(), dnssec)
+			n.blocksForgotten(t)
+			ours.write("list.txt", "bad.example\n")
+			n.forgets(t)
+		})
+	}
+}
+
+// resolved is where the program is, and where the library is that only this
+// version of it fits, "" for those of the system.
+type resolved struct{ program, library string }
+
+// findResolved prefers the one of the system to what setup unpacks.
+func findResolved(t *testing.T) resolved {
+	t.Helper()
+	for _, path := range []string{"/usr/lib/systemd/systemd-resolved", "/lib/systemd/systemd-resolved"} {
+		if _, err := os.Stat(path); err == nil {
+			return resolved{path, ""}
+		}
+	}
+	program, err := filepath.Abs("../../build/resolved/lib/systemd/systemd-resolved")
+	if err != nil {
+		t.Fatal(err)
+	}
+	libraries, _ := filepath.Glob(filepath.Join(filepath.Dir(program), "../../usr/lib/*/systemd"))
+	if _, err := os.Stat(program); err != nil || len(libraries) == 0 {
+		lacking(t, "systemd-resolved")
+	}
+	return resolved{program, libraries[0]}
+}
+
+// connect gives the network apart a loopback address and a link, and systemd a
+// folder of its own for what is in /run, and a user.
+func connect(t *testing.T) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"link", "set", "lo", "up"},
+		{"link", "add", "here", "type", "veth", "peer", "name", "there"},
+		{"address", "add", "198.51.100.1/24", "dev", "here"},
+		{"link", "set", "here", "up"},
+		{"link", "set", "there", "up"},
+	} {
+		if out, err := exec.Command(installed(t, "ip"), args...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %v: %v\n%s", args, err, out)
+		}
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{
+		"/etc/passwd": "root:x:0:0::/:/bin/sh\nsystemd-resolve:x:0:0::/:/bin/sh\n",
+		"/etc/group":  "root:x:0:\nsystemd-resolve:x:0:\n",
+	} {
+		file := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount(file, path, "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// newResolved starts it with a server to ask and a key to trust.
+func newResolved(t *testing.T, w *world, forward, dnssec string) *peer {
+	t.Helper()
+	found := findResolved(t)
+	p := &peer{t: t, name: found.program, dir: "/run", host: "127.0.0.53", port: "53", out: &syncBuffer{}}
+	for _, dir := range []string{"/run/systemd/resolve", "/run/systemd/resolved.conf.d", "/run/dnssec-trust-anchors.d"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.write("systemd/resolved.conf.d/zz-test.conf", fmt.Sprintf(
+		"[Resolve]\nDNS=\nDNS=%s\nFallbackDNS=\nDomains=~.\nDNSSEC=%s\nDNSOverTLS=no\nLLMNR=no\nMulticastDNS=no\nCache=yes\nCacheFromLocalhost=yes\nDNSStubListener=yes\n", forward, dnssec))
+	p.write("dnssec-trust-anchors.d/root.positive", ". IN DS "+w.digest(" ")+"\n")
+	env := []string{"SYSTEMD_LOG_TARGET=console"}
+	if found.library != "" {
+		env = append(env, "LD_LIBRARY_PATH="+found.library)
+	}
+	p.start(env)
+	return p
+}
