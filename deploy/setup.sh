@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs what the tests need and the machine lacks: a C compiler for the race
-# detector, dig and kdig to ask the server as a stranger would, minisign to make and
-# verify signatures as one would, BIND and Knot DNS to transfer zones from, Chromium,
-# axe-core and the Nu HTML checker to look at the help page, web servers to serve it.
+# detector, dig, kdig and curl to ask the server as a stranger would, minisign to make
+# and verify signatures as one would, BIND and Knot DNS to transfer zones from, dnsmasq,
+# Unbound and systemd-resolved to forward to it, Chromium, axe-core and the Nu HTML
+# checker to look at the help page, web servers to serve it.
 # As root or with sudo it installs them on Debian and Ubuntu; elsewhere it says what
 # is missing.
 set -eu
@@ -14,6 +15,10 @@ need dig bind9-dnsutils
 need kdig knot-dnsutils
 need named bind9
 need knotd knot
+need unbound unbound
+need dnsmasq dnsmasq-base
+need curl curl
+[ "$(uname)" != Linux ] || need ip iproute2
 need minisign minisign
 command -v google-chrome >/dev/null 2>&1 || need chromium chromium
 need nginx nginx
@@ -31,14 +36,28 @@ page_tools() {
   npm ci --prefix $dir --ignore-scripts --no-audit --no-fund ||
     echo "Missing for the tests: axe-core and the HTML checker, which npm could not install." >&2
 }
-if [ -z "$missing" ]; then
+
+# systemd-resolved is unpacked only: where it is installed, it takes over.
+unpack_resolved() {
+  [ "$(uname)" = Linux ] || return 0
+  for root in "" build/resolved; do
+    for path in /usr/lib/systemd /lib/systemd; do
+      if [ -x $root$path/systemd-resolved ]; then return 0; fi
+    done
+  done
+  mkdir -p build/resolved &&
+    (cd build/resolved && apt-get download -q systemd-resolved libsystemd-shared && for p in *.deb; do dpkg-deb -x "$p" . && rm "$p" || exit 1; done)
+}
+resolved=""
+unpack_resolved >/dev/null 2>&1 || resolved=" systemd-resolved"
+if [ -z "$missing$resolved" ]; then
   page_tools
   exit 0
 fi
 
 if [ "$(id -u)" = 0 ]; then as=""; elif sudo -n true 2>/dev/null; then as="sudo"; else as="no"; fi
 if [ "$as" = no ] || ! command -v apt-get >/dev/null 2>&1; then
-  echo "Missing for the tests:$missing. Please install them; tests that need one are skipped and say so." >&2
+  echo "Missing for the tests:$missing$resolved. Please install them; tests that need one are skipped and say so." >&2
   command -v gcc >/dev/null 2>&1 || { echo "Without a C compiler the race detector cannot run; 'make check' does without it." >&2; exit 1; }
   exit 0
 fi
@@ -49,7 +68,7 @@ export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 off() {
   [ "$ours" = no ] || $as rm -f $policy
-  for server in bind9:named knot:knot nginx:nginx apache2:apache2 caddy:caddy; do
+  for server in bind9:named knot:knot unbound:unbound unbound:unbound-resolvconf nginx:nginx apache2:apache2 caddy:caddy; do
     case "$missing " in *" ${server%:*} "*) $as systemctl disable "${server#*:}" >/dev/null 2>&1 || true ;; esac
   done
 }
@@ -70,4 +89,5 @@ for package in $missing; do
 done
 # shellcheck disable=SC2086 # a list of packages
 $as apt-get install -y -q --no-install-recommends $there
+unpack_resolved || echo "systemd-resolved could not be unpacked; the test that needs it is skipped and says so." >&2
 if command -v npm >/dev/null 2>&1; then page_tools; fi

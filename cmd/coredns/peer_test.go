@@ -134,6 +134,16 @@ func (a *table) add(peer, question, outcome string) {
 	a.rows = append(a.rows, [3]string{peer, question, outcome})
 }
 
+// judge adds what was found fine, or what is wrong, which fails the test.
+func (a *table) judge(t *testing.T, peer, question, fine string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%s: %s: %v", peer, question, err)
+		fine = "WRONG"
+	}
+	a.add(peer, question, fine)
+}
+
 // log prints the table: one line a question, one column a peer.
 func (a *table) log(t *testing.T) {
 	t.Helper()

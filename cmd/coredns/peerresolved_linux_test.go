@@ -55,27 +55,32 @@ func resolveApart(t *testing.T) {
 	}
 }
 
-// resolved is where the program is, and where the library is that only this
-// version of it fits, "" for those of the system.
+// resolved is where the program is, and the folder of the library that fits no
+// other version of it, "" for that of the system.
 type resolved struct{ program, library string }
 
 // findResolved prefers the one of the system to what setup unpacks.
 func findResolved(t *testing.T) resolved {
 	t.Helper()
-	for _, path := range []string{"/usr/lib/systemd/systemd-resolved", "/lib/systemd/systemd-resolved"} {
-		if _, err := os.Stat(path); err == nil {
-			return resolved{path, ""}
-		}
-	}
-	program, err := filepath.Abs("../../build/resolved/lib/systemd/systemd-resolved")
+	unpacked, err := filepath.Abs("../../build/resolved")
 	if err != nil {
 		t.Fatal(err)
 	}
-	libraries, _ := filepath.Glob(filepath.Join(filepath.Dir(program), "../../usr/lib/*/systemd"))
-	if _, err := os.Stat(program); err != nil || len(libraries) == 0 {
-		lacking(t, "systemd-resolved")
+	for _, root := range []string{"", unpacked} {
+		for _, path := range []string{"/usr/lib/systemd/systemd-resolved", "/lib/systemd/systemd-resolved"} {
+			if _, err := os.Stat(root + path); err != nil {
+				continue
+			}
+			if root == "" {
+				return resolved{path, ""}
+			}
+			if libraries, _ := filepath.Glob(root + "/usr/lib/*/systemd"); len(libraries) == 1 {
+				return resolved{root + path, libraries[0]}
+			}
+		}
 	}
-	return resolved{program, libraries[0]}
+	lacking(t, "systemd-resolved")
+	return resolved{}
 }
 
 // connect gives the network apart a loopback address and a link, and systemd a
@@ -96,17 +101,20 @@ func connect(t *testing.T) {
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	for path, text := range map[string]string{
-		"/etc/passwd": "root:x:0:0::/:/bin/sh\nsystemd-resolve:x:0:0::/:/bin/sh\n",
-		"/etc/group":  "root:x:0:\nsystemd-resolve:x:0:\n",
-	} {
-		file := filepath.Join(t.TempDir(), "file")
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Mount(file, path, "", unix.MS_BIND, ""); err != nil {
-			t.Fatal(err)
-		}
+	overlay(t, "/etc/passwd", "root:x:0:0::/:/bin/sh\nsystemd-resolve:x:0:0::/:/bin/sh\n")
+	overlay(t, "/etc/group", "root:x:0:\nsystemd-resolve:x:0:\n")
+}
+
+// overlay puts a text in the place of a file of the system, for this process and
+// those that it starts.
+func overlay(t *testing.T, path, text string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(file, path, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
 	}
 }
 

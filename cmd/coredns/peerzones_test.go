@@ -118,20 +118,21 @@ func zoneFile(zone string) string { return strings.TrimSuffix("zone."+zone, ".")
 func (w *world) sign(config string) {
 	w.t.Helper()
 	for i, z := range worldZones {
-		text := "$TTL 60\n$ORIGIN " + z.name + "\n@ SOA ns.example. hostmaster.example. 1 3600 3600 86400 60\n@ NS ns.example.\n" + z.records
+		var text strings.Builder
+		text.WriteString("$TTL 60\n$ORIGIN " + z.name + "\n@ SOA ns.example. hostmaster.example. 1 3600 3600 86400 60\n@ NS ns.example.\n" + z.records)
 		for _, child := range worldZones[:i] {
 			if parent(child.name) != z.name {
 				continue
 			}
-			text += child.name + " NS ns.example.\n"
+			text.WriteString(child.name + " NS ns.example.\n")
 			if child.signed {
-				text += w.ds(config, child.name).String() + "\n"
+				text.WriteString(w.ds(config, child.name).String() + "\n")
 			}
 		}
 		if z.signed {
 			w.keymgr(config, z.name, "generate", "ksk=yes", "zsk=yes", "algorithm=ecdsap256sha256")
 		}
-		w.write(zoneFile(z.name), text)
+		w.write(zoneFile(z.name), text.String())
 	}
 	w.anchor = w.ds(config, ".")
 }
