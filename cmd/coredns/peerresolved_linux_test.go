@@ -42,6 +42,7 @@ func resolveApart(t *testing.T) {
 			ours := newFilter(t, above.addr(), "")
 			n.peer = newResolved(t, w, ours.addr(), dnssec)
 			n.askedTwice(t, without, results)
+			n.outcome(remembered)
 			ours.end(syscall.SIGKILL)
 			n.remembers(t)
 		})
