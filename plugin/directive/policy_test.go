@@ -306,11 +306,7 @@ func (c *Config) Load(ctx context.Context) (*policy.Policy, []*feed.List, error)
 		}
 		prefixes = append(prefixes, v)
 	}
-	clients, err := c.ClientsOf(prefixes)
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := c.Policy(editions, clients, nil)
+	p, err := c.Policy(editions, c.ClientsOf(prefixes), nil)
 	return p, editions, err
 }
 

@@ -65,10 +65,7 @@ func TestDecideTarget(t *testing.T) {
 // TestDecideTargetFor: whom and what a policy is for is asked of the client and
 // of the query name, never of the target.
 func TestDecideTargetFor(t *testing.T) {
-	clients, err := NewClients(false, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	clients := NewClients(false, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, nil)
 	var counter Counter
 	p := New(Config{
 		Lists:   []List{{Name: "l", Set: setOf(t, parseRules(t, "block subtree badsite.test")), Counter: &counter}},
