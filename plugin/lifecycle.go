@@ -31,6 +31,7 @@ var (
 type sources struct {
 	feeds    []directive.Feed
 	lists    []feed.Share[feed.List]
+	files    []directive.PrefixFile
 	prefixes []feed.Share[[]netip.Prefix]
 	unwatch  []func()
 	pages    []*sinkhole.Share
@@ -103,12 +104,12 @@ func (n *NoNudify) start(i *instance, first bool) error {
 	if err != nil {
 		return err
 	}
-	s := &sources{feeds: feeds}
+	s := &sources{feeds: feeds, files: n.config.PrefixFiles()}
 	n.sources = s
 	for _, f := range feeds {
 		s.lists = append(s.lists, lists.Acquire(f.Key, f.Refresher))
 	}
-	for _, f := range n.config.PrefixFiles() {
+	for _, f := range s.files {
 		s.prefixes = append(s.prefixes, prefixes.Acquire(f.Key(), f.Refresher))
 	}
 	if err := s.load(!first && !n.config.Open); err != nil {
@@ -156,10 +157,12 @@ func (s *sources) load(patient bool) error {
 			return err
 		}
 	}
-	for _, p := range s.prefixes {
-		if _, err := directive.First(context.Background(), p.Refresher); err != nil {
+	for i, p := range s.prefixes {
+		change, err := p.Refresh(context.Background())
+		if p.Value() == nil {
 			return err
 		}
+		reportPrefixes(s.files[i].Key(), p.Refresher, change)
 	}
 	return nil
 }
@@ -178,13 +181,14 @@ func (s *sources) begin(f directive.Feed, r *feed.Refresher[feed.List], patient 
 	if f.Open && before == nil {
 		log.Warningf("List %s: transferred without TSIG or TLS: anybody on the way may change it", f.List)
 	}
+	var change feed.Change
 	restored, err := r.Restore()
 	if err != nil {
 		log.Errorf("List %s: not using the copy on disk: %v", f.List, err)
 	}
 	switch {
 	case !f.Remote:
-		err = read(context.Background(), r)
+		change, err = r.Refresh(context.Background())
 	case restored && before == nil:
 		r.Wake(rand.N(spread))
 	case !restored && patient:
@@ -199,6 +203,7 @@ func (s *sources) begin(f directive.Feed, r *feed.Refresher[feed.List], patient 
 	case l == nil && (patient || !f.Remote):
 		return fmt.Errorf("list %s: %w", f.List, err)
 	case l == nil || l == before:
+		reportList(f.Key, r, change) // which no later round finds new
 		return nil
 	}
 	report(f.List, l)
@@ -211,17 +216,11 @@ func (s *sources) begin(f directive.Feed, r *feed.Refresher[feed.List], patient 
 	return nil
 }
 
-// read does a round.
-func read(ctx context.Context, r *feed.Refresher[feed.List]) error {
-	_, err := r.Refresh(ctx)
-	return err
-}
-
 // await does a round, for as long as a reload may take.
 func await(r *feed.Refresher[feed.List]) error {
 	ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
 	defer cancel()
-	err := read(ctx, r)
+	_, err := r.Refresh(ctx)
 	if ctx.Err() != nil { // the error does not say what was waited for
 		err = fmt.Errorf("the list did not come within %v", maxPatience)
 	}
