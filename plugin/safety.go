@@ -40,8 +40,10 @@ func (n *NoNudify) guard(c *caddy.Controller, at string) {
 		}
 		if !i.surveyed {
 			i.surveyed = true
-			warnOfGaps(gaps(blocks(c)))
-			warnOfSideRoads(sideRoads(blocks(c)))
+			all := blocks(c)
+			warnOfGaps(gaps(all))
+			warnOfSideRoads(sideRoads(all))
+			warnOfHidden(hidden(all))
 		}
 		return nil
 	})
@@ -209,6 +211,25 @@ func sideRoads(all []*dnsserver.Config) (found []gap) {
 	return found
 }
 
+// hidden finds the server blocks with the directive that no query reaches, and
+// what is in their way: of blocks for one zone on one listener, the first one
+// without a view takes what those before it have left.
+func hidden(all []*dnsserver.Config) []gap {
+	var found []gap
+	for i, f := range all {
+		if _, ok := f.Handler(directive.Name).(*NoNudify); !ok {
+			continue
+		}
+		first := slices.IndexFunc(all[:i], func(c *dnsserver.Config) bool {
+			return c.Zone == f.Zone && len(c.FilterFuncs) == 0 && meet(listeners(c), listeners(f))
+		})
+		if first >= 0 {
+			found = append(found, gap{all[first], f})
+		}
+	}
+	return found
+}
+
 // meet reports whether two lists have something in common.
 func meet(a, b []string) bool {
 	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
@@ -260,7 +281,22 @@ func warnOfSideRoads(found []gap) {
 	}
 }
 
-// label names a server block as a Corefile does.
+// warnOfHidden logs the first ones.
+func warnOfHidden(found []gap) {
+	for _, g := range found[:min(len(found), maxLogged)] {
+		log.Warningf("No query arrives at server block %s, which filters: %s, before it and without a view, takes all of them; put it behind those with a view",
+			label(g.filtered), label(g.open))
+	}
+	if more := len(found) - maxLogged; more > 0 {
+		log.Warningf("No query arrives at %d more server blocks that filter", more)
+	}
+}
+
+// label names a server block as a Corefile does, with its view.
 func label(c *dnsserver.Config) string {
-	return strings.TrimPrefix(c.Transport+"://", "dns://") + c.Zone + ":" + c.Port
+	name := strings.TrimPrefix(c.Transport+"://", "dns://") + c.Zone + ":" + c.Port
+	if c.ViewName != "" {
+		name += " (view " + c.ViewName + ")"
+	}
+	return name
 }

@@ -319,7 +319,8 @@ func TestMappedClients(t *testing.T) {
 	if !hasIPv6() {
 		t.Skip("Not tried: this machine has no IPv6")
 	}
-	s := &serving{t, start(t, ".:0 {\n nonudify {\n block badsite.example\n clients 127.0.1.0/24 ::1\n except ::ffff:127.0.1.128/121\n }\n forward . "+newUpstream(t).addr+"\n}\n")}
+	corefile := block(newUpstream(t), "block badsite.example\n clients 127.0.1.0/24 ::1\n except ::ffff:127.0.1.128/121")
+	s := &serving{t, start(t, strings.Replace(corefile, " bind 127.0.0.1\n", "", 1))}
 	defer func() { stop(s.Instance) }()
 	port := netip.MustParseAddrPort(s.Servers()[0].LocalAddr().String()).Port()
 	for from, want := range map[string]string{"127.0.1.1": denies, "127.0.1.129": passes, "127.0.2.1": passes, "::1": denies} {
