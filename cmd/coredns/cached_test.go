@@ -117,6 +117,7 @@ const hit = "NOERROR ede=17"
 // query, and resolves on the very next one when it is not listed any more, from
 // the cache that has held it all the while.
 func TestListedWhileCached(t *testing.T) {
+	t.Parallel()
 	up := newAuthority(t, 3600)
 	f := newFiltered(t, up.addr, "success 100")
 	for range 3 {
@@ -144,7 +145,8 @@ const prefetching = "prefetch 1 1h 90%"
 // What it brings is in the cache, and judged when somebody asks: a name that is
 // listed while it is being fetched is denied at once.
 func TestListedWhilePrefetched(t *testing.T) {
-	up := newAuthority(t, 30)
+	t.Parallel()
+	up := newAuthority(t, 60)
 	f := newFiltered(t, up.addr, prefetching)
 	for _, name := range []string{"hot.example", "cloaked.example"} {
 		f.gets(name, passes)
@@ -189,7 +191,8 @@ func TestListedWhilePrefetched(t *testing.T) {
 // TestDeniedIsNotFetched: while a name is listed, the cache is not asked for it,
 // so that nothing is fetched for it either, however hot it was.
 func TestDeniedIsNotFetched(t *testing.T) {
-	up := newAuthority(t, 30)
+	t.Parallel()
+	up := newAuthority(t, 60)
 	f := newFiltered(t, up.addr, prefetching)
 	until(t, func() error {
 		f.gets("hot.example", passes)
@@ -213,6 +216,7 @@ func TestDeniedIsNotFetched(t *testing.T) {
 // TestListedWhileStale: with the upstream down, what the cache goes on serving is
 // judged by the lists of now.
 func TestListedWhileStale(t *testing.T) {
+	t.Parallel()
 	for _, options := range []string{
 		"success 100 1 0\n serve_stale 1h",
 		"success 100 1 0\n serve_stale 1h verify",

@@ -246,6 +246,7 @@ func goodEdition(t *testing.T, path, network string) {
 // is wrong, once; the last good one goes on, through a reload, too, until there
 // is another good one.
 func TestBrokenPrefixes(t *testing.T) {
+	t.Parallel()
 	up := newUpstream(t)
 	tests := map[string]string{}
 	for name := range brokenPrefixes {
