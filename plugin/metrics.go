@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -150,12 +151,15 @@ var (
 var authorityDesc = prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, directive.Name, "authority_expiry_timestamp_seconds"),
 	"When the certificate of the authority ends, of several the first.", nil, nil)
 
+var prefixesDesc = prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, directive.Name, "prefix_files_failing"),
+	"Files of clients and except that could not be used when they were last looked at.", nil, nil)
+
 // Describe is prometheus.Collector.
 func (r *registry) Describe(ch chan<- *prometheus.Desc) {
 	for _, g := range listGauges {
 		ch <- g.Desc
 	}
-	for _, d := range []*prometheus.Desc{failingDesc, roundsDesc, filterDesc, authorityDesc} {
+	for _, d := range []*prometheus.Desc{failingDesc, roundsDesc, filterDesc, authorityDesc, prefixesDesc} {
 		ch <- d
 	}
 }
@@ -191,6 +195,7 @@ func (r *registry) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(roundsDesc, prometheus.CounterValue, float64(n), name, string(result))
 		}
 	}
+	ch <- prometheus.MustNewConstMetric(prefixesDesc, prometheus.GaugeValue, float64(r.prefixesFailing()))
 	if end := r.authorityEnds(); !end.IsZero() {
 		ch <- prometheus.MustNewConstMetric(authorityDesc, prometheus.GaugeValue, unix(end))
 	}
@@ -217,6 +222,22 @@ func (r *registry) authorityEnds() (end time.Time) {
 		}
 	}
 	return end
+}
+
+// prefixesFailing returns how many files of prefixes were found to be no use. The
+// last good edition of each serves on.
+func (r *registry) prefixesFailing() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	failing := make(map[*feed.Refresher[[]netip.Prefix]]bool)
+	for _, s := range r.sources {
+		for _, p := range s.prefixes {
+			if p.Err() != nil {
+				failing[p.Refresher] = true
+			}
+		}
+	}
+	return len(failing)
 }
 
 // states sums up the lists by name: several directives may use the same one,

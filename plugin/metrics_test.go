@@ -1,6 +1,8 @@
 package nonudify
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -104,5 +106,35 @@ func TestMetricNames(t *testing.T) {
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
+	}
+}
+
+// TestPrefixFilesFailing: a file that several directives name is one file.
+func TestPrefixFilesFailing(t *testing.T) {
+	failing := func() float64 {
+		return ours(t)["prefix_files_failing"].GetMetric()[0].GetGauge().GetValue()
+	}
+	before := failing()
+	file := filepath.Join(t.TempDir(), "clients.txt")
+	if err := os.WriteFile(file, []byte("192.0.2.0/24\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a, b := handler(t, "clients "+file), handler(t, "clients "+file)
+	if got := failing(); got != before {
+		t.Errorf("%v files fail, before %v", got, before)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.sources.prefixes[0].Refresh(t.Context()); err == nil {
+		t.Error("A file that is not there is fine")
+	}
+	if got := failing(); got != before+1 {
+		t.Errorf("%v files fail, before %v", got, before)
+	}
+	a.stop()
+	b.stop()
+	if got := failing(); got != before {
+		t.Errorf("%v files fail although nobody names them, before %v", got, before)
 	}
 }
