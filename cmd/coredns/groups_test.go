@@ -208,7 +208,7 @@ var brokenPrefixes = map[string]struct {
 	"half written":  {"127.0.1.0/24\n127.0.2.0/24\n127.0.3", `:3: "127.0.3" is not an address or a prefix`},
 	"error page":    {"<!DOCTYPE html>\n<title>502</title>\n", `:1: "<!DOCTYPE html>" is not an address or a prefix`},
 	"zeros":         {"127.0.1.0/24\n" + strings.Repeat("\x00", 512), `:2: "\x00`},
-	"long line":     {"127.0.1.0/24\n#" + strings.Repeat("-", 8192) + "\n", ":2: "},
+	"long line":     {"127.0.1.0/24\n#" + strings.Repeat("-", 8192) + "\n", ":2: a line of 4096 octets or more"},
 	"too many":      {strings.Repeat("127.0.1.1\n", 1<<20+1), ":1048577: more than 1048576 prefixes"},
 	"directory":     {"", ": not a regular file"},
 	"removed":       {"", ": "},

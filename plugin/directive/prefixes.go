@@ -68,7 +68,11 @@ func readPrefixes(r io.Reader, file string, empty bool) ([]netip.Prefix, error) 
 			return nil, &rule.LineError{File: file, Line: line, Err: fmt.Errorf("more than %d prefixes", maxPrefixes)}
 		}
 	}
-	if err := s.Err(); err != nil {
+	err := s.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		err = fmt.Errorf("a line of %d octets or more", maxPrefixLine)
+	}
+	if err != nil {
 		return nil, &rule.LineError{File: file, Line: line + 1, Err: err}
 	}
 	if len(prefixes) == 0 && !empty {
