@@ -202,7 +202,7 @@ func sideRoads(all []*dnsserver.Config) (found []gap) {
 			continue
 		}
 		i := slices.IndexFunc(all, func(f *dnsserver.Config) bool {
-			return filters(f) && dns.IsSubDomain(f.Zone, c.Zone) && meet(c.ListenHosts, f.ListenHosts)
+			return filters(f) && f.Zone == c.Zone && meet(c.ListenHosts, f.ListenHosts)
 		})
 		if i >= 0 {
 			found = append(found, gap{c, all[i]})

@@ -79,10 +79,7 @@ func TestDecideTargetBypass(t *testing.T) {
 // round, too.
 func TestBypassClients(t *testing.T) {
 	c := closing(t, "", false).config
-	var err error
-	if c.Clients, err = NewClients(true, nil, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}); err != nil {
-		t.Fatal(err)
-	}
+	c.Clients = NewClients(true, nil, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")})
 	c.Zones = setOf(t, []rule.Rule{{Name: "canary.example", Trigger: rule.Subtree, Action: rule.Block}})
 	p := New(c)
 	for _, tt := range []struct {
