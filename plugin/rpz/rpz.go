@@ -1,7 +1,8 @@
 // Package rpz translates between the records of a response policy zone and
 // rules (draft-vixie-dnsop-dns-rpz-00).
 //
-// Of the zone's five kinds of trigger it reads one, the query name, and of its
+// Of the zone's five kinds of trigger it reads two, the query name (Parse) and,
+// for whoever asks for it, the address in an answer (ParseAddress), and of its
 // actions the two that a rule has: block and pass. Every other trigger or
 // action is an error of its record alone, so that a zone that also holds, say,
 // address triggers can be used for the names that it holds.

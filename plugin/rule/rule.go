@@ -4,6 +4,7 @@ package rule
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
 )
@@ -20,6 +21,10 @@ const (
 	Subtree = Exact | Below             // the name and every name below it
 )
 
+// Address is a trigger of another kind: it means no name, but the addresses of a
+// prefix where they stand in an answer (draft-vixie-dnsop-dns-rpz-00 §4.3).
+const Address Trigger = 1 << 2
+
 // String returns the trigger's name, as Go's fmt and JSON show it.
 func (t Trigger) String() string {
 	switch t {
@@ -29,6 +34,8 @@ func (t Trigger) String() string {
 		return "below"
 	case Subtree:
 		return "subtree"
+	case Address:
+		return "address"
 	}
 	return fmt.Sprintf("trigger(%d)", uint8(t))
 }
@@ -68,10 +75,20 @@ type Rule struct {
 	Name    dnsname.Name
 	Trigger Trigger
 	Action  Action
+	Prefix  netip.Prefix `json:",omitzero"` // of a rule whose trigger is Address, which has no name; masked
 }
 
 // String returns the rule in the form that golden files use:
-// "block subtree badsite.example".
+// "block subtree badsite.example", "block address 192.0.2.0/24".
 func (r Rule) String() string {
-	return r.Action.String() + " " + r.Trigger.String() + " " + string(r.Name)
+	return r.Action.String() + " " + r.Trigger.String() + " " + r.Subject()
+}
+
+// Subject returns what the rule is about, without saying what of it: the name,
+// or the prefix of addresses.
+func (r Rule) Subject() string {
+	if r.Trigger == Address {
+		return r.Prefix.String()
+	}
+	return string(r.Name)
 }

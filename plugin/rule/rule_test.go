@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/netip"
 	"testing"
 )
 
@@ -17,7 +18,8 @@ func TestTrigger(t *testing.T) {
 		{Subtree, "subtree"},
 		{Exact | Below, "subtree"}, // the two halves add up
 		{0, "trigger(0)"},
-		{4, "trigger(4)"},
+		{Address, "address"},
+		{Address | Exact, "trigger(5)"},
 		{255, "trigger(255)"},
 	}
 	for _, tt := range tests {
@@ -25,8 +27,8 @@ func TestTrigger(t *testing.T) {
 			t.Errorf("Trigger(%d).String() = %q, want %q", uint8(tt.trigger), got, tt.want)
 		}
 	}
-	if Exact&Below != 0 {
-		t.Error("Exact and Below share a bit")
+	if Exact&Below != 0 || Subtree&Address != 0 {
+		t.Error("Two triggers share a bit")
 	}
 }
 
@@ -55,12 +57,16 @@ func TestRule(t *testing.T) {
 		text, json string
 	}{
 		{
-			Rule{"badsite.example", Subtree, Block}, "block subtree badsite.example",
+			Rule{Name: "badsite.example", Trigger: Subtree, Action: Block}, "block subtree badsite.example",
 			`{"Name":"badsite.example","Trigger":"subtree","Action":"block"}`,
 		},
 		{
-			Rule{"help.badsite.example", Below, Pass}, "pass below help.badsite.example",
+			Rule{Name: "help.badsite.example", Trigger: Below, Action: Pass}, "pass below help.badsite.example",
 			`{"Name":"help.badsite.example","Trigger":"below","Action":"pass"}`,
+		},
+		{
+			Rule{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Trigger: Address, Action: Block}, "block address 192.0.2.0/24",
+			`{"Name":"","Trigger":"address","Action":"block","Prefix":"192.0.2.0/24"}`,
 		},
 		{Rule{}, "none trigger(0) ", `{"Name":"","Trigger":"trigger(0)","Action":"none"}`},
 	}
