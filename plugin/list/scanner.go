@@ -15,6 +15,9 @@ type Config struct {
 	File    string                // as errors are to name it; may be empty
 	Format  Format                // Auto finds out from the first 64 KiB
 	Refused func(*rule.LineError) // called from Scan for each refused line or entry; may be nil
+	// Addresses is that the response-address triggers of a policy zone are rules;
+	// without it they are refused, as those of other kinds are.
+	Addresses bool
 }
 
 // Stats counts what became of the lines of a file:
@@ -28,6 +31,8 @@ type Stats struct {
 	Comments int // lines without an entry: comments, blank and boilerplate lines, continuations
 	Refused  int // lines or entries refused, each reported on its own
 	Extra    int // entries after the first one of their line
+
+	Addresses int // of the rules, or of the refused where they are not wanted: response-address triggers
 }
 
 // Scanner reads the rules of a list, in constant memory whatever the file

@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/nonudify/nonudify/plugin/rpz"
+	"github.com/nonudify/nonudify/plugin/rule"
 )
 
 // maxRecordLines is the number of lines up to which a record in parentheses is
@@ -186,6 +187,9 @@ func (z *zone) record(s *Scanner, rrtype uint16, data [][]byte) error {
 		target = z.target(data[0])
 	}
 	r, err := rpz.Parse(o, z.owner.name, rrtype, target)
+	if errors.Is(err, rpz.ErrTrigger) {
+		r, err = z.address(s, o, rrtype, target)
+	}
 	switch {
 	case err == nil:
 		s.add(r)
@@ -193,6 +197,19 @@ func (z *zone) record(s *Scanner, rrtype uint16, data [][]byte) error {
 		s.header.meta(data)
 	}
 	return err
+}
+
+// address reads a record whose trigger is no query name. One that is triggered by
+// the addresses of an answer is counted, and is a rule where such rules are wanted.
+func (z *zone) address(s *Scanner, origin string, rrtype uint16, target string) (rule.Rule, error) {
+	r, err := rpz.ParseAddress(origin, z.owner.name, rrtype, target)
+	if err == nil {
+		s.stats.Addresses++
+	}
+	if !s.c.Addresses {
+		return rule.Rule{}, rpz.ErrTrigger
+	}
+	return r, err
 }
 
 // start reads the SOA record, with which a zone begins: its owner is the apex.

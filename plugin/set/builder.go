@@ -2,6 +2,7 @@ package set
 
 import (
 	"errors"
+	"fmt"
 	"math"
 
 	"github.com/nonudify/nonudify/plugin/rule"
@@ -22,14 +23,24 @@ const maxBytes = math.MaxInt32
 // nearly as tightly as the Set will, but for the last ones. The zero value is
 // ready to use. It is not safe for concurrent use.
 type Builder struct {
+	// MaxAddresses is the number of address prefixes, duplicates included, that
+	// the Builder takes; 0 means DefaultMaxAddresses.
+	MaxAddresses int
+
 	block, pass runs
 	room        pages
-	bytes       uint64 // of the names added
+	bytes       uint64           // of the names added
+	addresses   *addressesByBits // nil until the first is added
 }
 
 // Add takes a rule over. Duplicates and order do not matter. A rule without a
-// name, trigger or action is ignored.
+// name, trigger or action is ignored, and so is one of trigger Address without a
+// prefix.
 func (b *Builder) Add(r rule.Rule) {
+	if r.Trigger == rule.Address {
+		b.addAddress(r)
+		return
+	}
 	var to *runs
 	switch r.Action {
 	case rule.Block:
@@ -46,14 +57,17 @@ func (b *Builder) Add(r rule.Rule) {
 }
 
 // Set returns the set of the rules added so far. The builder is empty
-// afterwards. The only error is ErrFull.
+// afterwards. The errors are ErrFull and ErrAddresses.
 func (b *Builder) Set() (*Set, error) {
 	all := *b
-	*b = Builder{}
-	if all.bytes > maxBytes {
+	*b = Builder{MaxAddresses: all.MaxAddresses}
+	switch {
+	case all.bytes > maxBytes:
 		return nil, ErrFull
+	case all.tooManyAddresses():
+		return nil, fmt.Errorf("%w: more than %d", ErrAddresses, all.maxAddresses())
 	}
-	return &Set{block: all.table(&all.block), pass: all.table(&all.pass)}, nil
+	return &Set{block: all.table(&all.block), pass: all.table(&all.pass), addresses: all.addresses.sorted()}, nil
 }
 
 // table builds the exact set of one action, and of that the filter.

@@ -1,5 +1,6 @@
 // Package set holds the rules of one list in a form that is made to be asked:
-// a Bloom filter in front of an exact set.
+// a Bloom filter in front of an exact set. Rules about addresses, which few lists
+// have, are sorted prefixes beside it.
 //
 // Most query names are not listed, and the filter says so after reading one
 // cache line for each suffix that could be. What the filter lets through is
@@ -29,7 +30,8 @@ import (
 // safe for concurrent use. The zero value is the empty set.
 type Set struct {
 	block, pass table
-	blind       *blind // of a blinded list, whose tables are empty; else nil
+	blind       *blind     // of a blinded list, whose tables are empty; else nil
+	addresses   *addresses // nil: no rule is about addresses
 }
 
 // Match is the longest rule of a set that means a query name. The zero value
@@ -95,12 +97,13 @@ func (s *Set) PassBelow(k *Key) bool {
 func (s *Set) Blinded() bool { return s.blind != nil }
 
 // Len returns the number of rules: distinct names that are blocked and
-// distinct names that are excepted.
+// distinct names that are excepted, and prefixes of addresses likewise.
 func (s *Set) Len() int {
 	if s.blind != nil {
 		return s.blind.len()
 	}
-	return s.block.len() + s.pass.len()
+	prefixes, _ := s.addresses.size()
+	return s.block.len() + s.pass.len() + prefixes
 }
 
 // Bytes returns the memory that the set holds, in bytes.
@@ -108,10 +111,11 @@ func (s *Set) Bytes() int {
 	if s.blind != nil {
 		return s.blind.bytes()
 	}
-	return s.block.bytes() + s.pass.bytes()
+	_, prefixes := s.addresses.size()
+	return s.block.bytes() + s.pass.bytes() + prefixes
 }
 
-// All yields every rule: first the blocked names, then the exceptions, each
+// All yields every rule about names: first the blocked names, then the exceptions, each
 // sorted by their reversed text. Of a blinded set it yields none: nobody knows
 // the names.
 func (s *Set) All() iter.Seq[rule.Rule] {
