@@ -90,7 +90,8 @@ func (i *inspector) deny(m *dns.Msg) *dns.Msg {
 	return i.handler.reply(i.ctx, i.ResponseWriter, i.request, v)
 }
 
-// judge returns the verdict on the first listed name that a message leads to.
+// judge returns the verdict on the first listed name that a message leads to, or
+// else the first address that it leads to and a list with addresses has.
 // Only messages that a client follows are looked at: a chain of aliases ends in
 // NOERROR or NXDOMAIN. Every record is: a bound on their number would be a place
 // to hide behind, and the 64 KiB that a message can have are bound enough.
@@ -101,7 +102,10 @@ func (i *inspector) judge(m *dns.Msg) policy.Verdict {
 	if v := i.judgeSection(m.Answer); v.Blocked() {
 		return v
 	}
-	return i.judgeSection(m.Extra)
+	if v := i.judgeSection(m.Extra); v.Blocked() {
+		return v
+	}
+	return i.judgeAddresses(m)
 }
 
 // client returns the address that the policy judges by.
@@ -127,8 +131,8 @@ func (i *inspector) judgeSection(rrs []dns.RR) policy.Verdict {
 }
 
 // target returns the name that a record sends its reader on to, "" for a record
-// that does not. Addresses are never looked at, because strangers share them, nor
-// are names of servers (NS, MX, SOA) and of hosts (PTR): what a client
+// that does not. Addresses are judged only where a list asks for it (judgeAddresses),
+// because strangers share them; names of servers (NS, MX, SOA) and of hosts (PTR) never: what a client
 // asks for next under such a name is judged then.
 func target(rr dns.RR, qname string) string {
 	name := ""

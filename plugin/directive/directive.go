@@ -77,6 +77,7 @@ type List struct {
 	Refresh   time.Duration  // 0: what the list asks for
 	Shrink    int            // as in feed.Config
 	MaxBytes  int64          // 0: feed.DefaultMaxBytes
+	Addresses bool           // honour its response-address triggers
 }
 
 // Names are the arguments of an allow or block property.
@@ -98,6 +99,7 @@ type Prefixes struct {
 //	nonudify [ZONES...] {
 //	    list builtin|PATH|URL... [name NAME] [format FORMAT] [reason REASON] [key PUBKEY]... [signature URL|PATH]
 //	         [id LIST-ID] [refresh DURATION] [shrink PERCENT|off] [max BYTES]
+//	         [addresses on|off]
 //	    allow NAME|FILE...
 //	    block NAME|FILE...
 //	    action nxdomain | nodata | sinkhole ADDRESS... | shadow
@@ -149,6 +151,7 @@ type parser struct {
 	// pageOff is that the page was turned off, beside which no address makes sense.
 	pageOff bool
 	untold  error // of the first line that blocks by law; nil without one
+	unseen  error // of the first list with addresses; nil without one
 }
 
 // repeatable are the properties that may be given more than once.
@@ -212,6 +215,9 @@ func (p *parser) finish() (*Config, error) {
 	}
 	if p.untold != nil && c.Page.Help == nil && len(c.Answer.Contacts) == 0 {
 		return nil, p.untold
+	}
+	if p.unseen != nil && c.InspectOff {
+		return nil, p.unseen
 	}
 	if err := p.finishPage(); err != nil {
 		return nil, err

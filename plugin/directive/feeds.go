@@ -106,7 +106,7 @@ func ownFile(use, file string, load feed.LoadConfig) Feed {
 func (c *Config) feed(l List) (Feed, error) {
 	f := Feed{List: l.Name, Key: c.key(l), Config: feed.Config{
 		Name: l.Name,
-		Load: feed.LoadConfig{File: l.Sources[0], Format: l.Format, MaxBytes: l.MaxBytes},
+		Load: feed.LoadConfig{File: l.Sources[0], Format: l.Format, MaxBytes: l.MaxBytes, Addresses: l.Addresses},
 		Keys: l.Keys, ListID: l.ID, Shrink: l.Shrink, Refresh: l.Refresh, Own: true,
 	}}
 	f.Config.Copy = c.copyOf(l)
@@ -136,8 +136,8 @@ func (c *Config) key(l List) string {
 	for i, k := range l.Keys {
 		keys[i] = k.String()
 	}
-	all := fmt.Sprintf("%q %v %v %q %q %v %v %v %q %v %q", l.Sources, l.Format, keys, l.Signature, l.ID,
-		l.Refresh, l.Shrink, l.MaxBytes, c.State, c.Bootstrap, c.secretsOf(l))
+	all := fmt.Sprintf("%q %v %v %q %q %v %v %v %q %v %q %v", l.Sources, l.Format, keys, l.Signature, l.ID,
+		l.Refresh, l.Shrink, l.MaxBytes, c.State, c.Bootstrap, c.secretsOf(l), l.Addresses)
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(all)))
 }
 

@@ -20,6 +20,7 @@ func FuzzParse(f *testing.F) {
 		block("action sinkhole 192.0.2.1 2001:db8::1\nttl 1m\nsde encrypted\nreason blocked"),
 		block("contact mailto:a@b.example tel:+15550100\norganization \"A B\"\njustification de \"C D\"\nlanguage de en"),
 		block("clients 10.0.0.0/8 ::1 ./x\nexcept 10.0.0.1 /y\naction shadow"),
+		block("list a.rpz addresses on\nlist axfr://192.0.2.1/rpz addresses on\nlist b.txt format hosts addresses off\ninspect on"),
 		block("list a.txt name\nlist . name x\nlist / name y\nlist .. \"\""),
 	} {
 		f.Add(s, "")

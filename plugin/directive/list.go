@@ -86,10 +86,25 @@ func (p *parser) suit(l *List) error {
 	if l.Sources[0] == builtin.Name && (len(l.Keys) > 0 || l.Refresh > 0) {
 		return p.Errf("the built-in list is a part of the program: it is neither signed nor refreshed")
 	}
+	if l.Addresses && (l.Sources[0] == builtin.Name || l.Format != list.Auto && l.Format != list.RPZ) {
+		return p.Errf("'addresses on': only a list of format rpz has rules about addresses")
+	}
 	if !isURL(l.Sources[0]) {
 		return nil
 	}
 	return p.suitURLs(l)
+}
+
+// addresses reads whether the response-address triggers of a list are honoured.
+func (p *parser) addresses(l *List, value string) error {
+	if value != "on" && value != "off" {
+		return p.Errf("unknown setting '%s': want addresses on or off", show(value))
+	}
+	l.Addresses = value == "on"
+	if l.Addresses && p.unseen == nil {
+		p.unseen = p.Errf("'addresses on' does nothing with 'inspect off': addresses are found in answers only")
+	}
+	return nil
 }
 
 // suitURLs checks what the schemes ask for.
@@ -123,7 +138,7 @@ const (
 )
 
 // listOptions are the names of the options of a list.
-var listOptions = []string{"name", "format", "reason", "key", "signature", "id", "refresh", "shrink", "max"}
+var listOptions = []string{"name", "format", "reason", "key", "signature", "id", "refresh", "shrink", "max", "addresses"}
 
 // listOptions reads pairs of an option and its value.
 func (p *parser) listOptions(l *List, args []string) error {
@@ -182,6 +197,8 @@ func (p *parser) listOption(l *List, option, value string) error {
 		l.Shrink, err = parseShrink(value)
 	case "max":
 		l.MaxBytes, err = parseBytes(value)
+	case "addresses":
+		return p.addresses(l, value)
 	}
 	if err != nil {
 		return p.Errf("%v", err)

@@ -57,7 +57,7 @@ type Counters func(list string) *policy.Counter
 // Policy returns the policy of the Config for its clients, with what its feeds
 // hold, in the order of Feeds. One that holds nothing yet is nil.
 func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters Counters) (*policy.Policy, error) {
-	p := policy.Config{Clients: clients, Pending: !c.Open && !c.Shadow && slices.Contains(editions, nil)}
+	p := policy.Config{Clients: clients, Own: c.own(), Pending: !c.Open && !c.Shadow && slices.Contains(editions, nil)}
 	if err := c.zones(&p); err != nil {
 		return nil, err
 	}
@@ -89,6 +89,18 @@ func (c *Config) Policy(editions []*feed.List, clients *policy.Clients, counters
 		p.Allow = append(p.Allow, e.Set)
 	}
 	return policy.New(p), nil
+}
+
+// own returns the addresses to which this server sends people for help.
+func (c *Config) own() []netip.Addr {
+	own := slices.Clone(c.Answer.Addresses)
+	for _, l := range c.Page.Listeners {
+		own = append(own, l.Addr.Addr())
+	}
+	for i := range own {
+		own[i] = own[i].Unmap().WithZone("")
+	}
+	return own
 }
 
 // loaded leaves out the lists that are not there yet.

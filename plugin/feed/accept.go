@@ -73,6 +73,9 @@ func (l *List) fingerprint(sum [sha256.Size]byte) [sha256.Size]byte {
 	for r := range l.Set.All() {
 		fmt.Fprintln(hash, r)
 	}
+	for r := range l.Set.Addresses() {
+		fmt.Fprintln(hash, r)
+	}
 	return [sha256.Size]byte(hash.Sum(nil))
 }
 

@@ -40,6 +40,11 @@ type LoadConfig struct {
 	// Action, unless it is rule.None, is what every rule of the list is used
 	// for: a file of names to allow holds rules that would block.
 	Action rule.Action
+	// Addresses is that the response-address triggers of a policy zone are used.
+	Addresses bool
+	// MaxAddresses is the number of these above which a list is refused as a whole;
+	// 0 means set.DefaultMaxAddresses.
+	MaxAddresses int
 	// Empty says that a list without a rule is fine.
 	Empty bool
 	// MaxBytes is the size above which a list is refused as a whole, packed or
@@ -109,9 +114,9 @@ func (l *List) unpack(r io.Reader, c LoadConfig) error {
 
 func (l *List) read(r io.Reader, c LoadConfig) error {
 	s := list.NewScanner(r, list.Config{
-		File: c.File, Format: c.Format, Refused: func(e *rule.LineError) { l.refuse(e, c) },
+		File: c.File, Format: c.Format, Addresses: c.Addresses, Refused: func(e *rule.LineError) { l.refuse(e, c) },
 	})
-	in := intake{LoadConfig: c}
+	in := intake{LoadConfig: c, plain: set.Builder{MaxAddresses: c.MaxAddresses}}
 	guarded := 0
 	comment := s.Comment
 	for s.Scan() {
@@ -121,7 +126,7 @@ func (l *List) read(r io.Reader, c LoadConfig) error {
 		}
 		if refused {
 			guarded++
-			l.refuse(&rule.LineError{File: c.File, Line: s.Line(), Err: fmt.Errorf("%s: %w", used.Name, err)}, c)
+			l.refuse(&rule.LineError{File: c.File, Line: s.Line(), Err: fmt.Errorf("%s: %w", used.Subject(), err)}, c)
 		}
 	}
 	l.Header, l.Format, l.Stats = s.Header(), s.Format(), s.Stats()
@@ -134,8 +139,10 @@ func (l *List) read(r io.Reader, c LoadConfig) error {
 		return err
 	}
 	var err error
-	l.Set, err = in.set()
-	return err
+	if l.Set, err = in.set(); err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	return nil
 }
 
 // use returns a rule as the list is used, and why it must not be.

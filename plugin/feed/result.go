@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nonudify/nonudify/plugin/list"
+	"github.com/nonudify/nonudify/plugin/set"
 	"github.com/nonudify/nonudify/plugin/source"
 )
 
@@ -59,7 +60,7 @@ var causes = []struct {
 	{source.ErrOldSerial, CauseSerial},
 	{ErrEmpty, CauseEmpty},
 	{ErrTruncated, CauseTruncated},
-	{source.ErrTooLarge, CauseSize},
+	{source.ErrTooLarge, CauseSize}, {set.ErrFull, CauseSize}, {set.ErrAddresses, CauseSize},
 	{list.ErrHTML, CauseContent}, {list.ErrBinary, CauseContent}, {source.ErrContent, CauseContent},
 	{list.ErrRefused, CauseRefused},
 	{list.ErrNoSalt, CauseFormat}, {list.ErrSalts, CauseFormat}, {ErrBlinded, CauseFormat},

@@ -52,6 +52,9 @@ func (g *Guard) Check(r rule.Rule) error {
 	if r.Action != rule.Block {
 		return nil
 	}
+	if r.Trigger == rule.Address {
+		return checkAddresses(r.Prefix)
+	}
 	if r.Name.Labels() < 2 {
 		return ErrSingleLabel
 	}

@@ -28,13 +28,18 @@ type Config struct {
 	Allow   []*set.Set // exceptions that beat every list, at any depth
 	Clients *Clients   // whom the policy is for; nil: everybody
 	Zones   *set.Set   // what the policy is for, as rules that block; nil: every name
+	// Own are the addresses of this server's help page, which no list can block.
+	Own []netip.Addr
 	// Pending says that a list is missing that may block any name.
 	Pending bool
 }
 
 // Policy is an immutable set of decisions, safe for concurrent use. The zero
 // value blocks nothing.
-type Policy struct{ config Config }
+type Policy struct {
+	config    Config
+	addresses []*List // of the lists, those with rules about addresses
+}
 
 // The names that a verdict gives for the operator's own exceptions and blocks,
 // and for the ways round the filter that he closes.
@@ -46,7 +51,15 @@ const (
 
 // New returns the policy for a configuration, which must not be changed
 // afterwards.
-func New(c Config) *Policy { return &Policy{c} }
+func New(c Config) *Policy {
+	p := &Policy{config: c}
+	for i := range c.Lists {
+		if l := &c.Lists[i]; l.Set.HasAddresses() {
+			p.addresses = append(p.addresses, l)
+		}
+	}
+	return p
+}
 
 // Decide returns the verdict on a query name in presentation form, in any
 // letter case, asked by the given client (the zero Addr when it is not known).
@@ -112,13 +125,8 @@ func (p *Policy) DecideTarget(qname, target string, client netip.Addr) Verdict {
 func (p *Policy) blockTarget(qname string, target *set.Key, lists []List, client netip.Addr) Verdict {
 	var k set.Key
 	k.Reset(qname)
-	if !p.config.Clients.Include(client) || p.config.Zones != nil && p.config.Zones.Match(&k).Labels == 0 {
+	if !p.judges(&k, target, client) {
 		return Verdict{}
-	}
-	for _, allow := range p.config.Allow {
-		if allow.Passes(&k).Labels > 0 || allow.Passes(target).Labels > 0 {
-			return Verdict{}
-		}
 	}
 	for i := range lists {
 		l := &lists[i]
@@ -129,6 +137,21 @@ func (p *Policy) blockTarget(qname string, target *set.Key, lists []List, client
 		}
 	}
 	return Verdict{}
+}
+
+// judges reports whether where an answer leads is to be judged at all: the policy
+// is for the client and the query name, and no exception of the operator means
+// the query name or the one that the answer leads to.
+func (p *Policy) judges(qname, target *set.Key, client netip.Addr) bool {
+	if !p.config.Clients.Include(client) || p.config.Zones != nil && p.config.Zones.Match(qname).Labels == 0 {
+		return false
+	}
+	for _, allow := range p.config.Allow {
+		if allow.Passes(qname).Labels > 0 || allow.Passes(target).Labels > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Empty reports whether there is no list, so that no name is blocked.
