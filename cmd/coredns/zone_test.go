@@ -223,20 +223,32 @@ func (p *primary) kill() {
 	p.cmd = nil
 }
 
-// update changes the zone (RFC 2136), and so its serial by one.
+// update adds a name with all that is below it, and removes another.
 func (p *primary) update(add, remove string) {
 	p.t.Helper()
-	m := new(dns.Msg).SetUpdate(zoneName)
-	for text, change := range map[string]func([]dns.RR){add: m.Insert, remove: m.Remove} {
-		if text == "" {
-			continue
+	owners := func(name string) []string {
+		if name == "" {
+			return nil
 		}
-		for _, owner := range []string{text, "*." + text} {
+		return []string{name, "*." + name}
+	}
+	p.change(owners(add), owners(remove))
+}
+
+// change changes the zone (RFC 2136), and so its serial by one.
+func (p *primary) change(add, remove []string) {
+	p.t.Helper()
+	m := new(dns.Msg).SetUpdate(zoneName)
+	for _, c := range []struct {
+		owners []string
+		change func([]dns.RR)
+	}{{add, m.Insert}, {remove, m.Remove}} {
+		for _, owner := range c.owners {
 			rr, err := dns.NewRR(owner + "." + zoneName + " 60 CNAME .")
 			if err != nil {
 				p.t.Fatal(err)
 			}
-			change([]dns.RR{rr})
+			c.change([]dns.RR{rr})
 		}
 	}
 	m.SetTsig(zoneKey, dns.HmacSHA256, 300, time.Now().Unix())
