@@ -19,6 +19,9 @@ func duplicates(l *feed.List) int {
 		for r := range l.Set.All() {
 			needed += bits.OnesCount8(uint8(r.Trigger))
 		}
+		for range l.Set.Addresses() {
+			needed++
+		}
 	}
 	return l.Stats.Rules - needed
 }

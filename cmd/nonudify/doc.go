@@ -3,7 +3,7 @@
 // those who were led to such a site. Only fetch asks anything of the network.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
-//	nonudify lint [-format FORMAT] [-max N] [-json] FILE...
+//	nonudify lint [-format FORMAT] [-addresses] [-max N] [-json] FILE...
 //	nonudify diff [-shrink PERCENT] [-json] OLD NEW
 //	nonudify fetch [-conf COREFILE] [-key PUBKEY|FILE]... [-signature URL|FILE] [-id LIST-ID] [-format FORMAT] [-max BYTES] [-shrink PERCENT] [-bootstrap ADDRESS]... [-tsig FILE] [-o FILE] [-json] URL...
 //	nonudify approve [-state DIR] [-conf COREFILE] [-json] [LIST|SOURCE ENTRIES]
@@ -110,6 +110,8 @@
 // counts rules beyond what each name needs, which is one, or two in a policy zone
 // that means a name and what is below it; "covered" counts the names that would be
 // blocked without their lines, because a name above them is. Neither is a fault.
+// The address triggers of a policy zone are refused unless -addresses is given, as
+// they are by a server without "addresses on" for the list; a note counts them.
 // In a blinded list nobody but its publisher can tell what is covered, and what is
 // no name or may not be blocked, but for the protected names: these are refused.
 //

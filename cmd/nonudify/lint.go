@@ -16,10 +16,14 @@ import (
 
 var lint = verb{
 	name:  "lint",
-	args:  "[-format FORMAT] [-max N] [-json] FILE...",
+	args:  "[-format FORMAT] [-addresses] [-max N] [-json] FILE...",
 	short: "tell which lines of a list are refused, and what the resolver would make of the rest",
 	long: `lint reads lists as the resolver would, plain or packed with gzip or zstd; "-" is
 the standard input. It writes each refused line, then a summary of the file.
+
+The address triggers of a policy zone (rpz-ip) are refused, as they are by the
+resolver unless its configuration says "addresses on" for the list; -addresses
+says so here.
 
 Exit code 1 says that a line or a whole file is refused, or that a header
 contradicts what follows it.
@@ -29,14 +33,16 @@ contradicts what follows it.
 
 // lintFlags is what the command line of lint says.
 type lintFlags struct {
-	format list.Format
-	max    int // refused lines to show of each file; 0 is all of them
-	json   bool
+	format    list.Format
+	addresses bool
+	max       int // refused lines to show of each file; 0 is all of them
+	json      bool
 }
 
 func runLint(e *env, fs *flag.FlagSet, args []string) (int, error) {
 	var c lintFlags
 	fs.TextVar(&c.format, "format", list.Auto, "the `FORMAT` of the files, instead of finding out")
+	fs.BoolVar(&c.addresses, "addresses", false, "use the address triggers of a policy zone")
 	fs.IntVar(&c.max, "max", 1000, "show at most `N` refused lines of each file; 0 is all of them")
 	fs.BoolVar(&c.json, "json", false, "write a JSON array with an object for each file")
 	files, err := parse(fs, args)
@@ -102,11 +108,12 @@ func (c lintFlags) read(e *env, name string, r io.Reader, modified time.Time) (*
 	if !c.json {
 		rep.lines = e.stdout
 	}
-	l, err := loadGuarded(r, modified, feed.LoadConfig{File: name, Format: c.format, Refused: rep.refuse, Seen: rep.see})
+	l, err := loadGuarded(r, modified, feed.LoadConfig{File: name, Format: c.format, Addresses: c.addresses, Refused: rep.refuse, Seen: rep.see})
 	if l == nil {
 		return nil, err
 	}
 	rep.fill(l, err)
 	rep.judge(e.now())
+	rep.noteAddresses(l.Stats.Addresses, c.addresses)
 	return rep, nil
 }

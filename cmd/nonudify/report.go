@@ -160,6 +160,17 @@ func (r *report) judge(now time.Time) {
 	}
 }
 
+// noteAddresses says what becomes of the address triggers of a policy zone.
+func (r *report) noteAddresses(n int, used bool) {
+	switch {
+	case n == 0:
+	case used:
+		r.Notes = append(r.Notes, fmt.Sprintf("address triggers: %d, used only where the configuration says \"addresses on\" for the list", n))
+	default:
+		r.Notes = append(r.Notes, fmt.Sprintf("address triggers: %d, off unless the configuration says \"addresses on\" for the list", n))
+	}
+}
+
 // explains reports whether a number of entries is one that a publisher may
 // have counted: lines, the rules among them, or distinct names.
 func (r *report) explains(entries int) bool {
