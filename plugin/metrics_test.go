@@ -100,8 +100,8 @@ func TestMetricNames(t *testing.T) {
 			}
 		}
 	}
-	if len(families) != 17 {
-		t.Errorf("%d metrics, want 17", len(families))
+	if len(families) != 18 {
+		t.Errorf("%d metrics, want 18", len(families))
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil || len(problems) > 0 {

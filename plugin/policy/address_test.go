@@ -117,10 +117,7 @@ func TestDecideAddress(t *testing.T) {
 // TestDecideAddressFor: whom and what a policy is for is asked of the client and of
 // the query name, and the addresses of its own help page are never blocked.
 func TestDecideAddressFor(t *testing.T) {
-	clients, err := NewClients(false, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	clients := NewClients(false, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, nil)
 	var counter Counter
 	p := New(Config{
 		Lists:   []List{{Name: "l", Set: setOf(t, addressRules(t, "block address 192.0.2.0/24")), Counter: &counter}},

@@ -183,6 +183,7 @@ func TestServerStuck(t *testing.T) {
 			c := l.dial()
 			send(t, c, getPage)
 			deaf = append(deaf, c)
+			time.Sleep(time.Nanosecond) // so that one of them is the first
 		}
 		synctest.Wait()
 		visitor := l.dial()
