@@ -54,10 +54,10 @@ type setting struct {
 // settings are all of them. What is cached stays until the end, so that a server
 // has in its cache whatever the other one has.
 var settings = []setting{
-	{name: "cache", share: 50, plugins: "NONUDIFY cache 3600 {\n success 1000000 3600 3600\n denial 1000000 1800 1800\n servfail 5m\n}\n FORWARD"},
-	{name: "forward", share: 30, plugins: "NONUDIFY FORWARD"},
+	{name: "cache", share: 60, plugins: "NONUDIFY cache 3600 {\n success 1000000 3600 3600\n denial 1000000 1800 1800\n servfail 5m\n}\n FORWARD"},
+	{name: "forward", share: 25, plugins: "NONUDIFY FORWARD"},
 	{
-		name: "rewrite", share: 20,
+		name: "rewrite", share: 15,
 		plugins: `rewrite stop {
     name suffix .alias.test. .badsite.example. answer auto
 }
@@ -282,7 +282,10 @@ func (c *comparison) denial(o *ordeal, q *dns.Msg, wire []byte, rcode int) error
 			limit = max(limit, int(opt.UDPSize()))
 		}
 	}
+	rewritten := !bytes.Equal(o.judged, o.qname)
 	switch {
+	case rewritten && !o.tcp && reply.Truncated && reply.Rcode == rcode && len(reply.Answer)+len(reply.Ns) == 0:
+		return nil // the owner of the SOA was rewritten in another letter case, and so does not compress any more
 	case reply.Rcode != rcode || len(reply.Answer) > 0 || !lone || soa.Ns != "blocked.invalid.":
 		return fmt.Errorf("no denial with %s: %v", dns.RcodeToString[rcode], reply)
 	case reply.Authoritative || reply.AuthenticatedData || reply.Truncated || reply.Zero || len(wire) > limit:
@@ -291,7 +294,7 @@ func (c *comparison) denial(o *ordeal, q *dns.Msg, wire []byte, rcode int) error
 		return fmt.Errorf("additional section: %v", reply)
 	case !bytes.Equal(wire[12:12+len(o.qname)], o.qname):
 		return fmt.Errorf("the question came back in other octets: %v", reply)
-	case bytes.Equal(o.judged, o.qname) && !bytes.HasSuffix(o.qname, onWire(soa.Hdr.Name)):
+	case !rewritten && !bytes.HasSuffix(o.qname, onWire(soa.Hdr.Name)):
 		return fmt.Errorf("the owner of the SOA: %v", reply)
 	}
 	return nil
@@ -351,6 +354,7 @@ func timeless(wire []byte) ([]byte, error) {
 // have come.
 type line struct {
 	*dns.Conn
+	buf []byte // for one datagram
 	err error
 }
 
@@ -359,7 +363,7 @@ func dial(network, addr string) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &line{Conn: &dns.Conn{Conn: conn, UDPSize: dns.MaxMsgSize}}, nil
+	return &line{Conn: &dns.Conn{Conn: conn}, buf: make([]byte, dns.MaxMsgSize)}, nil
 }
 
 // send sends a query. An error is kept for receive.
@@ -374,5 +378,6 @@ func (l *line) receive() ([]byte, error) {
 		return nil, l.err
 	}
 	l.SetDeadline(time.Now().Add(time.Minute))
-	return l.ReadMsgHeader(nil)
+	n, err := l.Read(l.buf)
+	return bytes.Clone(l.buf[:n]), err
 }

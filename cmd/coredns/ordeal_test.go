@@ -34,7 +34,7 @@ type maker struct {
 }
 
 // usualNames is how many there are.
-const usualNames = 2000
+const usualNames = 500
 
 func newMaker(r *rand.Rand, w *world, rewrite map[string]string) *maker {
 	m := &maker{Rand: r, world: w, rewrite: rewrite}
