@@ -127,7 +127,7 @@ func newOracle(t *testing.T, w *world) *oracle {
 }
 
 func (o *oracle) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
-	o.hear(r.Question[0])
+	o.hear(r)
 	m := foretell(r)
 	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
 		size := dns.MinMsgSize
@@ -139,9 +139,9 @@ func (o *oracle) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 	w.WriteMsg(m)
 }
 
-func (o *oracle) hear(q dns.Question) {
-	denied := false
-	if o.world != nil && q.Qclass == dns.ClassINET {
+func (o *oracle) hear(r *dns.Msg) {
+	q, denied := r.Question[0], false
+	if o.world != nil && r.Opcode == dns.OpcodeQuery && q.Qclass == dns.ClassINET {
 		_, denied = o.world.rcode(onWire(q.Name))
 	}
 	o.mu.Lock()
