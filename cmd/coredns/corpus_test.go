@@ -86,9 +86,7 @@ func attack(s *target, run func(*target)) {
 	run(s)
 	before := measure()
 	run(s)
-	if err := poll(func() error { return bounded(before) }); err != nil {
-		s.t.Error(err)
-	}
+	until(s.t, func() error { return bounded(before) })
 	if after := gathering(s.t)["coredns_panics_total"]; after != panics {
 		s.t.Errorf("%v panics", after-panics)
 	}

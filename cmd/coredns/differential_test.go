@@ -182,7 +182,7 @@ func (c *comparison) client(questions <-chan *ordeal) {
 		if len(batch) == differentialBatch || slices.ContainsFunc(batch, same) {
 			flush()
 		}
-		o.id = uint16(len(batch))<<8 | o.id&0xff
+		o.wire[0] = byte(len(batch))
 		batch = append(batch, o)
 	}
 	flush()
@@ -193,7 +193,7 @@ func (c *comparison) ask(lines [4]*line, batch []*ordeal) {
 	for i, l := range lines {
 		for _, o := range batch {
 			if o.tcp == (i > 1) {
-				l.send(o.wire())
+				l.send(o.wire)
 			}
 		}
 	}
@@ -215,7 +215,7 @@ func (c *comparison) ask(lines [4]*line, batch []*ordeal) {
 	for i, o := range batch {
 		if err := c.judge(o, replies[i][0], replies[i][1]); err != nil {
 			c.faults.Add(1)
-			c.t.Errorf("%v\nquery % x", err, o.wire())
+			c.t.Errorf("%v\nquery % x", err, o.wire)
 		}
 	}
 }

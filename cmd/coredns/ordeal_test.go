@@ -10,7 +10,7 @@ import (
 
 // ordeal is a random query.
 type ordeal struct {
-	packet
+	wire   []byte
 	tcp    bool
 	qname  []byte // as it is sent
 	judged []byte // what the rewrite plugin makes of it
@@ -18,11 +18,10 @@ type ordeal struct {
 
 // arrives returns what the server reads of it: datagrams are cut.
 func (o *ordeal) arrives() []byte {
-	wire := o.wire()
 	if !o.tcp {
-		return wire[:min(len(wire), dns.MinMsgSize)]
+		return cutTo(o.wire, dns.MinMsgSize)
 	}
-	return wire
+	return o.wire
 }
 
 // maker makes random queries.
@@ -34,7 +33,7 @@ type maker struct {
 }
 
 // usualNames is how many there are.
-const usualNames = 500
+const usualNames = 100
 
 func newMaker(r *rand.Rand, w *world, rewrite map[string]string) *maker {
 	m := &maker{Rand: r, world: w, rewrite: rewrite}
@@ -54,12 +53,11 @@ func (m *maker) ordeal() *ordeal {
 	name := m.name()
 	o := &ordeal{tcp: m.maybe(10), qname: anyCase(m.Rand, name)}
 	o.judged = m.rewritten(o.qname)
-	o.id = uint16(m.Uint32())
-	o.bits = m.bits()
-	o.questions = [][]byte{entry(o.qname, m.qtype(), m.class())}
+	p := packet{id: uint16(m.Uint32()), bits: m.bits(), questions: [][]byte{entry(o.qname, m.qtype(), m.class())}}
 	if m.IntN(3) > 0 {
-		o.additionals = [][]byte{m.opt()}
+		p.additionals = [][]byte{m.opt()}
 	}
+	o.wire = p.wire()
 	return o
 }
 

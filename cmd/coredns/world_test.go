@@ -214,7 +214,8 @@ func foretell(r *dns.Msg) *dns.Msg {
 // number returns one that stands for a question, in any letter case.
 func number(q dns.Question) int {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s %d %d", strings.ToLower(q.Name), q.Qtype, q.Qclass)
+	h.Write([]byte(strings.ToLower(q.Name)))
+	h.Write(octets(q.Qtype, q.Qclass))
 	return int(h.Sum64() >> 8 % (1 << 31))
 }
 
