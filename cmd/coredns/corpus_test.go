@@ -19,7 +19,16 @@ import (
 	"github.com/coredns/caddy"
 	"github.com/miekg/dns"
 	"github.com/quic-go/quic-go"
+
+	"github.com/nonudify/nonudify/plugin/packettest"
 )
+
+// listedName is what most hostile queries are for.
+const listedName = "www.badsite.example"
+
+func specimens() []packettest.Specimen {
+	return packettest.Specimens(packettest.Name(listedName), packettest.Name("good.test"))
+}
 
 // TestCorpus sends hostile queries over every transport. Whatever the server
 // makes of them, it does not panic, never lets a listed name pass, answers no
@@ -133,7 +142,7 @@ func (s *target) judge(query, wire []byte) error {
 		}
 		return nil
 	}
-	_, listed := s.world.rcode(onWire(q.Question[0].Name))
+	_, listed := s.world.rcode(packettest.FromText(q.Question[0].Name))
 	if !listed || q.Opcode != dns.OpcodeQuery || q.Question[0].Qclass != dns.ClassINET {
 		return nil
 	}
@@ -151,15 +160,15 @@ func ignored(wire []byte) bool { return len(wire) < 12 || wire[2]&0x80 > 0 }
 
 // proof is a query for a listed name, which a server that is well denies.
 func proof(id uint16) []byte {
-	p := question(named("www.badsite.example"))
-	p.id = id
-	return p.wire()
+	p := packettest.Question(packettest.Name(listedName))
+	p.ID = id
+	return p.Wire()
 }
 
 // numbered returns the message with another id.
 func numbered(wire []byte, id uint16) []byte {
 	wire = bytes.Clone(wire)
-	copy(wire, octets(id))
+	copy(wire, packettest.Octets(id))
 	return wire
 }
 
@@ -175,8 +184,8 @@ func overUDP(s *target) {
 		s.t.Fatal(err)
 	}
 	defer l.Close()
-	var batch []specimen
-	for _, sp := range append(specimens(), specimen{"nothing", nil}) {
+	var batch []packettest.Specimen
+	for _, sp := range append(specimens(), packettest.Specimen{Name: "nothing"}) {
 		if batch = append(batch, sp); len(batch) == udpBatch {
 			s.datagrams(l, batch)
 			batch = nil
@@ -187,14 +196,14 @@ func overUDP(s *target) {
 
 // datagrams sends a batch and waits for what is to come back; then a last query
 // shows that the server goes on.
-func (s *target) datagrams(l *line, batch []specimen) {
+func (s *target) datagrams(l *line, batch []packettest.Specimen) {
 	s.t.Helper()
-	await := map[uint16]specimen{}
-	for i, sp := range append(batch, specimen{"last", proof(0)}) {
-		wire := numbered(sp.wire, uint16(i)+1)
+	await := map[uint16]packettest.Specimen{}
+	for i, sp := range append(batch, packettest.Specimen{Name: "last", Wire: proof(0)}) {
+		wire := numbered(sp.Wire, uint16(i)+1)
 		l.send(wire)
 		if wire = cutTo(wire, dns.MinMsgSize); !ignored(wire) {
-			await[uint16(i)+1] = specimen{sp.name, wire}
+			await[uint16(i)+1] = packettest.Specimen{Name: sp.Name, Wire: wire}
 		}
 	}
 	for len(await) > 0 {
@@ -207,8 +216,8 @@ func (s *target) datagrams(l *line, batch []specimen) {
 		if !awaited {
 			s.t.Fatalf("A reply to what is to be ignored, or a second one: % x, of %v", reply, batch)
 		}
-		if err := s.judge(sp.wire, reply); err != nil {
-			s.t.Errorf("%s: %v", sp.name, err)
+		if err := s.judge(sp.Wire, reply); err != nil {
+			s.t.Errorf("%s: %v", sp.Name, err)
 		}
 		delete(await, id)
 	}
@@ -232,14 +241,14 @@ func (s *target) frames(connect func() (net.Conn, error)) {
 		s.t.Fatal(err)
 	}
 	defer conn.Close()
-	long := append(question(named("www.badsite.example")).wire(), make([]byte, dns.MaxMsgSize)...)[:dns.MaxMsgSize]
-	for _, sp := range append(specimens(), specimen{"64 KiB", long}, specimen{"64 KiB of zeros", make([]byte, dns.MaxMsgSize)}) {
-		if len(sp.wire) < 12 {
-			s.abandon(connect, sp.name, framed(sp.wire))
+	long := append(packettest.Question(packettest.Name(listedName)).Wire(), make([]byte, dns.MaxMsgSize)...)[:dns.MaxMsgSize]
+	for _, sp := range append(specimens(), packettest.Specimen{Name: "64 KiB", Wire: long}, packettest.Specimen{Name: "64 KiB of zeros", Wire: make([]byte, dns.MaxMsgSize)}) {
+		if len(sp.Wire) < 12 {
+			s.abandon(connect, sp.Name, framed(sp.Wire))
 			continue
 		}
-		if err := s.frame(conn, numbered(sp.wire, 1)); err != nil {
-			s.t.Errorf("%s: %v", sp.name, err)
+		if err := s.frame(conn, numbered(sp.Wire, 1)); err != nil {
+			s.t.Errorf("%s: %v", sp.Name, err)
 		}
 	}
 	query := framed(proof(1))
@@ -254,7 +263,7 @@ func (s *target) frames(connect func() (net.Conn, error)) {
 	wait()
 }
 
-func framed(wire []byte) []byte { return append(octets(uint16(len(wire))), wire...) }
+func framed(wire []byte) []byte { return append(packettest.Octets(uint16(len(wire))), wire...) }
 
 // frame sends one message and a last query after it. Of the two the first reply
 // is to the message, unless that is to be ignored.
@@ -372,9 +381,9 @@ func overHTTPS(s *target) {
 		c := &browsing{s, &http.Client{Transport: transport, Timeout: replyTime}, protocol}
 		for i, sp := range specimens() {
 			if i%2 == 0 {
-				c.send(sp.name, sp.wire, http.MethodPost, "/dns-query", sp.wire)
+				c.send(sp.Name, sp.Wire, http.MethodPost, "/dns-query", sp.Wire)
 			} else {
-				c.send(sp.name, sp.wire, http.MethodGet, "/dns-query?dns="+encoded(sp.wire), nil)
+				c.send(sp.Name, sp.Wire, http.MethodGet, "/dns-query?dns="+encoded(sp.Wire), nil)
 			}
 		}
 		c.misused()
@@ -464,7 +473,7 @@ func (c *browsing) request(method, path, contentType string, body []byte) (statu
 // them the server hangs up, as RFC 9250 §4.3.3 has it.
 func overQUIC(s *target) {
 	var conn *quic.Conn
-	for _, sp := range append(specimens(), specimen{"last", proof(0)}) {
+	for _, sp := range append(specimens(), packettest.Specimen{Name: "last", Wire: proof(0)}) {
 		if conn == nil || conn.Context().Err() != nil {
 			conn = s.dialQUIC()
 		}
@@ -500,11 +509,11 @@ func (s *target) dialQUIC() *quic.Conn {
 }
 
 // stream sends a message over a stream of its own. Ids are zero there.
-func (s *target) stream(conn *quic.Conn, sp specimen) {
-	wire := numbered(sp.wire, 0)
+func (s *target) stream(conn *quic.Conn, sp packettest.Specimen) {
+	wire := numbered(sp.Wire, 0)
 	reply, err := s.overStream(conn, framed(wire))
 	if err == nil && len(reply) > 0 {
-		s.judgeFrame(sp.name, wire, reply)
+		s.judgeFrame(sp.Name, wire, reply)
 	}
 }
 

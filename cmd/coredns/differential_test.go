@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/nonudify/nonudify/plugin/packettest"
 )
 
 // The number of questions of the differential test, and how many clients ask
@@ -139,7 +141,7 @@ func (c *comparison) run(queries int, seed uint64) {
 	made := newMaker(r, c.world, c.rewrite)
 	for range queries {
 		o := made.ordeal()
-		share[crc32.ChecksumIEEE(lower(o.judged))%differentialClients] <- o
+		share[crc32.ChecksumIEEE(packettest.Lower(o.judged))%differentialClients] <- o
 	}
 	for _, s := range share {
 		close(s)
@@ -224,7 +226,7 @@ func (c *comparison) ask(lines [4]*line, batch []*ordeal) {
 func (c *comparison) judge(o *ordeal, ours, theirs []byte) error {
 	q := new(dns.Msg)
 	parsed := q.Unpack(o.arrives()) == nil
-	if opt := q.IsEdns0(); !parsed || opt != nil && opt.Version() > 0 || len(o.judged) > maxName { // turned away before the plugin sees it
+	if opt := q.IsEdns0(); !parsed || opt != nil && opt.Version() > 0 || len(o.judged) > packettest.MaxName { // turned away before the plugin sees it
 		c.refused.Add(1)
 		return alike(ours, theirs)
 	}
@@ -248,7 +250,7 @@ func (c *comparison) leads(o *ordeal, q *dns.Msg) bool {
 	if c.rewrite == nil {
 		return c.world.leads(q.Question[0], false)
 	}
-	if bytes.HasSuffix(lower(o.judged), named("local.test")) { // the answer is not the upstream's
+	if bytes.HasSuffix(packettest.Lower(o.judged), packettest.Name("local.test")) { // the answer is not the upstream's
 		switch q.Question[0].Qtype {
 		case dns.TypeA, dns.TypeANY:
 			return false
@@ -257,7 +259,7 @@ func (c *comparison) leads(o *ordeal, q *dns.Msg) bool {
 		}
 	}
 	seen := q.Question[0]
-	seen.Name = presented(o.judged)
+	seen.Name = packettest.Text(o.judged)
 	return c.world.leads(seen, true)
 }
 
@@ -294,7 +296,7 @@ func (c *comparison) denial(o *ordeal, q *dns.Msg, wire []byte, rcode int) error
 		return fmt.Errorf("additional section: %v", reply)
 	case !bytes.Equal(wire[12:12+len(o.qname)], o.qname):
 		return fmt.Errorf("the question came back in other octets: %v", reply)
-	case !rewritten && !bytes.HasSuffix(o.qname, onWire(soa.Hdr.Name)):
+	case !rewritten && !bytes.HasSuffix(o.qname, packettest.FromText(soa.Hdr.Name)):
 		return fmt.Errorf("the owner of the SOA: %v", reply)
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/miekg/dns"
+
+	"github.com/nonudify/nonudify/plugin/packettest"
 )
 
 // ordeal is a random query.
@@ -38,7 +40,7 @@ const usualNames = 100
 func newMaker(r *rand.Rand, w *world, rewrite map[string]string) *maker {
 	m := &maker{Rand: r, world: w, rewrite: rewrite}
 	for range usualNames {
-		m.usual = append(m.usual, deepen(r, named("good.test")))
+		m.usual = append(m.usual, deepen(r, packettest.Name("good.test")))
 	}
 	return m
 }
@@ -53,11 +55,11 @@ func (m *maker) ordeal() *ordeal {
 	name := m.name()
 	o := &ordeal{tcp: m.maybe(10), qname: anyCase(m.Rand, name)}
 	o.judged = m.rewritten(o.qname)
-	p := packet{id: uint16(m.Uint32()), bits: m.bits(), questions: [][]byte{entry(o.qname, m.qtype(), m.class())}}
+	p := packettest.Packet{ID: uint16(m.Uint32()), Bits: m.bits(), Questions: [][]byte{packettest.Entry(o.qname, m.qtype(), m.class())}}
 	if m.IntN(3) > 0 {
-		p.additionals = [][]byte{m.opt()}
+		p.Additionals = [][]byte{m.opt()}
 	}
-	o.wire = p.wire()
+	o.wire = p.Wire()
 	return o
 }
 
@@ -70,28 +72,28 @@ func (m *maker) name() []byte {
 	case n < 16:
 		return deepen(m.Rand, listed)
 	case n < 20: // above a rule, or the rule
-		ls := split(listed)
-		return labels(ls[m.IntN(len(ls)):]...)
+		ls := packettest.Split(listed)
+		return packettest.Labels(ls[m.IntN(len(ls)):]...)
 	case n < 34:
 		return lookalike(m.Rand, listed)
 	case n < 38:
 		return deepen(m.Rand, lookalike(m.Rand, listed))
 	case n < 40:
-		return deepen(m.Rand, named(one(m, "", "test", "example", "alias.test", "moved.test", "local.test")))
+		return deepen(m.Rand, packettest.Name(one(m, "", "test", "example", "alias.test", "moved.test", "local.test")))
 	case n < 46 && m.rewrite != nil:
-		return deepen(m.Rand, named(one(m, "alias.test", "moved.test", "local.test")))
+		return deepen(m.Rand, packettest.Name(one(m, "alias.test", "moved.test", "local.test")))
 	case n < 80:
 		return one(m, m.usual...)
 	case n < 81:
 		return []byte{0}
 	}
-	return deepen(m.Rand, named(one(m, "test", "cdn.test", "good.test", "new.example", "example", "invalid", "")))
+	return deepen(m.Rand, packettest.Name(one(m, "test", "cdn.test", "good.test", "new.example", "example", "invalid", "")))
 }
 
 // rewritten returns what the rewrite plugin makes of a name.
 func (m *maker) rewritten(name []byte) []byte {
 	for from, to := range m.rewrite {
-		if from, to := named(from[1:]), named(to[1:]); bytes.HasSuffix(lower(name), from) && len(name) > len(from) {
+		if from, to := packettest.Name(from[1:]), packettest.Name(to[1:]); bytes.HasSuffix(packettest.Lower(name), from) && len(name) > len(from) {
 			return slices.Concat(name[:len(name)-len(from)], to)
 		}
 	}
@@ -120,14 +122,14 @@ func (m *maker) class() uint16 {
 
 func (m *maker) bits() (bits uint16) {
 	if m.IntN(8) > 0 {
-		bits |= bitRD
+		bits |= packettest.RD
 	}
-	for _, usual := range []uint16{bitCD, bitAD} {
+	for _, usual := range []uint16{packettest.CD, packettest.AD} {
 		if m.maybe(4) {
 			bits |= usual
 		}
 	}
-	for _, odd := range []uint16{bitZ, bitAA, bitTC, bitRA, dns.RcodeRefused} {
+	for _, odd := range []uint16{packettest.Z, packettest.AA, packettest.TC, packettest.RA, dns.RcodeRefused} {
 		if m.maybe(60) {
 			bits |= odd
 		}
@@ -138,9 +140,9 @@ func (m *maker) bits() (bits uint16) {
 func (m *maker) opt() []byte {
 	ttl := uint32(0)
 	if m.maybe(3) {
-		ttl |= ednsDO
+		ttl |= packettest.DO
 	}
-	for _, odd := range []uint32{ednsVersion1, ednsZ, ednsRcode} {
+	for _, odd := range []uint32{packettest.Version1, packettest.Reserved, packettest.ExtendedRcode} {
 		if m.maybe(60) {
 			ttl |= odd
 		}
@@ -151,7 +153,7 @@ func (m *maker) opt() []byte {
 			options = append(options, m.option())
 		}
 	}
-	return opt(one(m, 0, 511, 512, 600, 1232, 1232, 1400, 4096, 65535, uint16(m.Uint32())), ttl, options...)
+	return packettest.OPT(one(m, 0, 511, 512, 600, 1232, 1232, 1400, 4096, 65535, uint16(m.Uint32())), ttl, options...)
 }
 
 // option returns an EDNS option, rarely one that is malformed.
@@ -166,25 +168,25 @@ func (m *maker) option() []byte {
 	v4, v6 := []byte{0, 1, 24, 0, 198, 51, 100}, []byte{0, 2, 56, 0, 0x20, 1, 0xd, 0xb8, 0, 0, 1}
 	switch m.IntN(14) {
 	case 0:
-		return option(dns.EDNS0NSID)
+		return packettest.Option(dns.EDNS0NSID)
 	case 1, 2:
-		return option(dns.EDNS0COOKIE, octets(one(m, 8, 8, 16, 24, 40))...)
+		return packettest.Option(dns.EDNS0COOKIE, octets(one(m, 8, 8, 16, 24, 40))...)
 	case 3, 4:
-		return option(dns.EDNS0SUBNET, one(m, v4, v6, []byte{0, 1, 0, 0})...)
+		return packettest.Option(dns.EDNS0SUBNET, one(m, v4, v6, []byte{0, 1, 0, 0})...)
 	case 5, 6:
-		return option(dns.EDNS0PADDING, make([]byte, m.IntN(300))...)
+		return packettest.Option(dns.EDNS0PADDING, make([]byte, m.IntN(300))...)
 	case 7:
-		return option(dns.EDNS0TCPKEEPALIVE, octets(one(m, 0, 2))...)
+		return packettest.Option(dns.EDNS0TCPKEEPALIVE, octets(one(m, 0, 2))...)
 	case 8:
-		return option(dns.EDNS0EXPIRE, octets(one(m, 0, 4))...)
+		return packettest.Option(dns.EDNS0EXPIRE, octets(one(m, 0, 4))...)
 	case 9:
-		return option(26)
+		return packettest.Option(26)
 	case 10:
-		return option(dns.EDNS0EDE, octets(one(m, 0, 2, 5))...)
+		return packettest.Option(dns.EDNS0EDE, octets(one(m, 0, 2, 5))...)
 	case 11:
-		return option(uint16(m.Uint32()), octets(m.IntN(20))...)
+		return packettest.Option(uint16(m.Uint32()), octets(m.IntN(20))...)
 	case 12:
-		return option(65001, octets(m.IntN(100))...)
+		return packettest.Option(65001, octets(m.IntN(100))...)
 	}
-	return option(one(m, uint16(dns.EDNS0SUBNET), dns.EDNS0TCPKEEPALIVE, dns.EDNS0UL, dns.EDNS0DAU), octets(m.IntN(12))...)
+	return packettest.Option(one(m, uint16(dns.EDNS0SUBNET), dns.EDNS0TCPKEEPALIVE, dns.EDNS0UL, dns.EDNS0DAU), octets(m.IntN(12))...)
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/nonudify/nonudify/plugin/packettest"
 )
 
 // world is what the tests of random questions list, and a naive twin of the
@@ -32,7 +34,7 @@ func newWorld() *world {
 	}
 	for kind, names := range map[string][]string{"subtree ": w.subtree, "exact ": w.exact, "below ": w.below, "pass ": w.pass, "allow ": w.allow} {
 		for _, name := range names {
-			w.rules[string(named(name))] += kind
+			w.rules[string(packettest.Name(name))] += kind
 		}
 	}
 	return w
@@ -42,7 +44,7 @@ func newWorld() *world {
 func (w *world) names() (names [][]byte) {
 	for _, list := range [][]string{w.subtree, w.exact, w.below, w.pass, w.allow} {
 		for _, name := range list {
-			names = append(names, named(name))
+			names = append(names, packettest.Name(name))
 		}
 	}
 	return names
@@ -68,7 +70,7 @@ func (w *world) directive(t *testing.T) string {
 
 // allowed reports whether the operator lets a name pass, whatever it leads to.
 func (w *world) allowed(name []byte) bool {
-	for name = lower(name); len(name) > 1; name = name[1+int(name[0]):] {
+	for name = packettest.Lower(name); len(name) > 1; name = name[1+int(name[0]):] {
 		if strings.Contains(w.rules[string(name)], "allow") {
 			return true
 		}
@@ -79,7 +81,7 @@ func (w *world) allowed(name []byte) bool {
 // rcode returns the response code of the denial of a name on the wire, and
 // whether the name is denied.
 func (w *world) rcode(name []byte) (rcode int, denied bool) {
-	name = lower(name)
+	name = packettest.Lower(name)
 	whole := w.rules[string(name)]
 	if w.allowed(name) || strings.Contains(whole, "pass") {
 		return 0, false
@@ -100,7 +102,7 @@ func (w *world) rcode(name []byte) (rcode int, denied bool) {
 // below it, but for what is allowed there.
 func (w *world) denial(name []byte) int {
 	for _, allow := range w.allow {
-		if strings.HasSuffix(string(named(allow)), string(name)) {
+		if strings.HasSuffix(string(packettest.Name(allow)), string(name)) {
 			return dns.RcodeSuccess
 		}
 	}
@@ -142,7 +144,7 @@ func (o *oracle) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 func (o *oracle) hear(r *dns.Msg) {
 	q, denied := r.Question[0], false
 	if o.world != nil && r.Opcode == dns.OpcodeQuery && q.Qclass == dns.ClassINET {
-		_, denied = o.world.rcode(onWire(q.Name))
+		_, denied = o.world.rcode(packettest.FromText(q.Name))
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -158,16 +160,6 @@ func (o *oracle) heard() (int, []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.asked, o.leaks
-}
-
-// onWire returns a name as it is on the wire.
-func onWire(name string) []byte {
-	b := make([]byte, maxName+1)
-	n, err := dns.PackDomainName(name, b, 0, nil, false)
-	if err != nil {
-		panic(err) // it comes from there
-	}
-	return b[:n]
 }
 
 // manner is a way of answering: it fills in the reply. The number differs from
@@ -215,7 +207,7 @@ func foretell(r *dns.Msg) *dns.Msg {
 func number(q dns.Question) int {
 	h := fnv.New64a()
 	h.Write([]byte(strings.ToLower(q.Name)))
-	h.Write(octets(q.Qtype, q.Qclass))
+	h.Write(packettest.Octets(q.Qtype, q.Qclass))
 	return int(h.Sum64() >> 8 % (1 << 31))
 }
 
@@ -224,11 +216,11 @@ func number(q dns.Question) int {
 // the additional section off an answer, but not off one of a name that does not
 // exist.
 func (w *world) leads(q dns.Question, minimal bool) bool {
-	name, n := onWire(q.Name), number(q)
+	name, n := packettest.FromText(q.Name), number(q)
 	if n%cloakShare > 0 || q.Qtype == dns.TypeAXFR || q.Qtype == dns.TypeIXFR || w.allowed(name) {
 		return false
 	}
-	excepted := strings.Contains(w.rules[string(lower(name))], "pass") // from the zone
+	excepted := strings.Contains(w.rules[string(packettest.Lower(name))], "pass") // from the zone
 	which := n / cloakShare % len(cloaks)
 	return !(excepted && which >= 4 || minimal && which == 5 && !dangling(n))
 }
