@@ -53,15 +53,15 @@ func (w *world) names() (names [][]byte) {
 // directive writes the lists into a folder and returns the directive for them.
 func (w *world) directive(t *testing.T) string {
 	t.Helper()
-	zone := "$TTL 60\n@ SOA localhost. hostmaster.example.org. 7 300 120 2592000 60\n NS localhost.\n"
-	for form, names := range map[string][]string{"%s CNAME .\n": w.exact, "*.%s CNAME .\n": w.below, "%s CNAME rpz-passthru.\n": w.pass} {
+	zone := []string{"$TTL 60", "@ SOA localhost. hostmaster.example.org. 7 300 120 2592000 60", " NS localhost."}
+	for form, names := range map[string][]string{"%s CNAME .": w.exact, "*.%s CNAME .": w.below, "%s CNAME rpz-passthru.": w.pass} {
 		for _, name := range names {
-			zone += fmt.Sprintf(form, name)
+			zone = append(zone, fmt.Sprintf(form, name))
 		}
 	}
 	dir := t.TempDir()
-	for name, text := range map[string]string{"list.txt": strings.Join(w.subtree, "\n") + "\n", "list.rpz": zone} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+	for name, lines := range map[string][]string{"list.txt": w.subtree, "list.rpz": zone} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

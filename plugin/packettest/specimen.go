@@ -153,7 +153,9 @@ func misused(name []byte) (all []Specimen) {
 		add(fmt.Sprintf("type %d", qtype), p)
 	}
 	mac := slices.Concat(Name("hmac-sha256"), Octets(0, 0, 0, 300, 4), []byte{1, 2, 3, 4}, Octets(1, 0, 0))
-	for what, data := range map[string][]byte{"TSIG": mac, "TSIG of nothing": nil, "TSIG cut": mac[:20], "TSIG of garbage": bytes.Repeat([]byte{0xff}, 60), "TSIG with a pointer": {0xc0, 12}} {
+	for what, data := range map[string][]byte{
+		"TSIG": mac, "TSIG of nothing": nil, "TSIG cut": mac[:20], "TSIG of garbage": bytes.Repeat([]byte{0xff}, 60), "TSIG with a pointer": {0xc0, 12},
+	} {
 		add(what, Question(name).With(RR(Name("key.example"), dns.TypeTSIG, dns.ClassANY, 0, data)))
 		add(what+" before an OPT", Question(name).With(RR(Name("key.example"), dns.TypeTSIG, dns.ClassANY, 0, data), OPT(1232, 0)))
 	}
