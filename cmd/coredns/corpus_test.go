@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/plugin/pkg/dnsutil"
 	"github.com/miekg/dns"
 	"github.com/quic-go/quic-go"
 
@@ -518,12 +519,26 @@ func (s *target) dialQUIC() *quic.Conn {
 	return conn
 }
 
-// stream sends a message over a stream of its own. Ids are zero there.
+// stream sends a message over a stream of its own. Ids are zero there. After one
+// that is no query the server hangs up, which may come after its end of the
+// stream.
 func (s *target) stream(conn *quic.Conn, sp packettest.Specimen) {
 	wire := numbered(sp.Wire, 0)
 	reply, err := s.overStream(conn, framed(wire))
-	if err == nil && len(reply) > 0 {
+	if _, wrong := dnsutil.UnpackRequest(wire); wrong == nil {
+		if err != nil {
+			s.t.Errorf("%s: %v", sp.Name, err)
+		}
 		s.judgeFrame(sp.Name, wire, reply)
+		return
+	}
+	if len(reply) > 0 {
+		s.t.Errorf("%s: a reply: % x", sp.Name, reply)
+	}
+	select {
+	case <-conn.Context().Done():
+	case <-time.After(replyTime):
+		s.t.Errorf("%s: the connection is left open", sp.Name)
 	}
 }
 
