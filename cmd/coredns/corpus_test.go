@@ -36,7 +36,7 @@ func specimens() []packettest.Specimen {
 // answers, goes on serving, and holds nothing of it afterwards. It runs alone,
 // because it looks at the whole process.
 func TestCorpus(t *testing.T) {
-	w := newWorld()
+	w := newRealm()
 	up := newOracle(t, w)
 	cert, key, _ := (*ca)(nil).issue(t, t.TempDir(), "server", x509.Certificate{DNSNames: []string{"dns.example"}})
 	directive := w.directive(t)
@@ -59,7 +59,7 @@ func TestCorpus(t *testing.T) {
 			if transport.udp {
 				addr = i.Servers()[0].LocalAddr
 			}
-			attack(&target{t: t, world: w, addr: addr().String()}, transport.run)
+			attack(&target{t: t, realm: w, addr: addr().String()}, transport.run)
 		})
 	}
 	if _, leaks := up.heard(); len(leaks) > 0 {
@@ -81,7 +81,7 @@ func begin(t *testing.T, corefile string) *caddy.Instance {
 // target is a server under attack.
 type target struct {
 	t     *testing.T
-	world *world
+	realm *realm
 	addr  string // where the transport is served
 	heard int    // replies
 }
@@ -143,7 +143,7 @@ func (s *target) judge(query, wire []byte) error {
 		}
 		return nil
 	}
-	_, listed := s.world.rcode(packettest.FromText(q.Question[0].Name))
+	_, listed := s.realm.rcode(packettest.FromText(q.Question[0].Name))
 	if !listed || q.Opcode != dns.OpcodeQuery || q.Question[0].Qclass != dns.ClassINET {
 		return nil
 	}

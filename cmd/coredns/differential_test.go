@@ -101,7 +101,7 @@ func TestDifferential(t *testing.T) {
 type comparison struct {
 	*setting
 	t      *testing.T
-	world  *world
+	realm  *realm
 	oracle *oracle // of the server with the plugin
 	udp    [2]string
 	tcp    [2]string
@@ -112,11 +112,11 @@ type comparison struct {
 
 func newComparison(t *testing.T, s setting) *comparison {
 	t.Helper()
-	c := &comparison{setting: &s, t: t, world: newWorld()}
-	c.oracle = newOracle(t, c.world)
+	c := &comparison{setting: &s, t: t, realm: newRealm()}
+	c.oracle = newOracle(t, c.realm)
 	bystander := newOracle(t, nil)
 	for i, o := range []*oracle{c.oracle, bystander} {
-		directive := []string{c.world.directive(t), ""}[i]
+		directive := []string{c.realm.directive(t), ""}[i]
 		plugins := strings.NewReplacer("NONUDIFY", directive, "FORWARD", "forward . "+o.addr+" {\n max_fails 0\n read_timeout 20s\n}").Replace(s.plugins)
 		instance := start(t, ".:0 {\n bind 127.0.0.1\n"+plugins+"\n}\n")
 		t.Cleanup(func() { stop(instance) })
@@ -138,7 +138,7 @@ func (c *comparison) run(queries int, seed uint64) {
 		clients.Go(func() { c.client(share[i]) })
 	}
 	r := rand.New(rand.NewPCG(seed, 0))
-	made := newMaker(r, c.world, c.rewrite)
+	made := newMaker(r, c.realm, c.rewrite)
 	for range queries {
 		o := made.ordeal()
 		share[crc32.ChecksumIEEE(packettest.Lower(o.judged))%differentialClients] <- o
@@ -155,7 +155,7 @@ func (c *comparison) run(queries int, seed uint64) {
 	}
 	for _, n := range []int64{c.same.Load() / 10, c.denied.Load() / 4, c.led.Load(), c.refused.Load() * 4} {
 		if n < int64(queries)/200 {
-			c.t.Error("The random world tests too little")
+			c.t.Error("The random realm tests too little")
 		}
 	}
 }
@@ -231,7 +231,7 @@ func (c *comparison) judge(o *ordeal, ours, theirs []byte) error {
 		return alike(ours, theirs)
 	}
 	if q.Question[0].Qclass == dns.ClassINET {
-		if rcode, denied := c.world.rcode(o.judged); denied {
+		if rcode, denied := c.realm.rcode(o.judged); denied {
 			c.denied.Add(1)
 			return c.denial(o, q, ours, rcode)
 		}
@@ -248,7 +248,7 @@ func (c *comparison) judge(o *ordeal, ours, theirs []byte) error {
 // allows that.
 func (c *comparison) leads(o *ordeal, q *dns.Msg) bool {
 	if c.rewrite == nil {
-		return c.world.leads(q.Question[0], false)
+		return c.realm.leads(q.Question[0], false)
 	}
 	if bytes.HasSuffix(packettest.Lower(o.judged), packettest.Name("local.test")) { // the answer is not the upstream's
 		switch q.Question[0].Qtype {
@@ -260,7 +260,7 @@ func (c *comparison) leads(o *ordeal, q *dns.Msg) bool {
 	}
 	seen := q.Question[0]
 	seen.Name = packettest.Text(o.judged)
-	return c.world.leads(seen, true)
+	return c.realm.leads(seen, true)
 }
 
 // denial holds a reply against what a denial must be.

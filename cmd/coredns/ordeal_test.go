@@ -29,7 +29,7 @@ func (o *ordeal) arrives() []byte {
 // maker makes random queries.
 type maker struct {
 	*rand.Rand
-	world   *world
+	realm   *realm
 	rewrite map[string]string
 	usual   [][]byte // names that are asked for again and again
 }
@@ -37,8 +37,8 @@ type maker struct {
 // usualNames is how many there are.
 const usualNames = 100
 
-func newMaker(r *rand.Rand, w *world, rewrite map[string]string) *maker {
-	m := &maker{Rand: r, world: w, rewrite: rewrite}
+func newMaker(r *rand.Rand, w *realm, rewrite map[string]string) *maker {
+	m := &maker{Rand: r, realm: w, rewrite: rewrite}
 	for range usualNames {
 		m.usual = append(m.usual, deepen(r, packettest.Name("good.test")))
 	}
@@ -65,7 +65,7 @@ func (m *maker) ordeal() *ordeal {
 
 // name returns a name in lower case.
 func (m *maker) name() []byte {
-	listed := one(m, m.world.names()...)
+	listed := one(m, m.realm.names()...)
 	switch n := m.IntN(100); {
 	case n < 6:
 		return listed

@@ -15,16 +15,16 @@ import (
 	"github.com/nonudify/nonudify/plugin/packettest"
 )
 
-// world is what the tests of random questions list, and a naive twin of the
+// realm is what the tests of random questions list, and a naive twin of the
 // filter: rules are looked up by the lower-case name on the wire.
-type world struct {
+type realm struct {
 	subtree, exact, below, pass, allow []string
 
 	rules map[string]string // name on the wire: what the rule is
 }
 
-func newWorld() *world {
-	w := &world{
+func newRealm() *realm {
+	w := &realm{
 		subtree: []string{"badsite.example", "of.a.listed.tree.example", "xn--bdsite-gva.example", strings.Repeat("ab.", 78) + "longest.example"},
 		exact:   []string{"exact.example", "both.example"},
 		below:   []string{"below.example", "both.example"},
@@ -41,7 +41,7 @@ func newWorld() *world {
 }
 
 // names returns the names of all rules on the wire.
-func (w *world) names() (names [][]byte) {
+func (w *realm) names() (names [][]byte) {
 	for _, list := range [][]string{w.subtree, w.exact, w.below, w.pass, w.allow} {
 		for _, name := range list {
 			names = append(names, packettest.Name(name))
@@ -51,7 +51,7 @@ func (w *world) names() (names [][]byte) {
 }
 
 // directive writes the lists into a folder and returns the directive for them.
-func (w *world) directive(t *testing.T) string {
+func (w *realm) directive(t *testing.T) string {
 	t.Helper()
 	zone := []string{"$TTL 60", "@ SOA localhost. hostmaster.example.org. 7 300 120 2592000 60", " NS localhost."}
 	for form, names := range map[string][]string{"%s CNAME .": w.exact, "*.%s CNAME .": w.below, "%s CNAME rpz-passthru.": w.pass} {
@@ -69,7 +69,7 @@ func (w *world) directive(t *testing.T) string {
 }
 
 // allowed reports whether the operator lets a name pass, whatever it leads to.
-func (w *world) allowed(name []byte) bool {
+func (w *realm) allowed(name []byte) bool {
 	for name = packettest.Lower(name); len(name) > 1; name = name[1+int(name[0]):] {
 		if strings.Contains(w.rules[string(name)], "allow") {
 			return true
@@ -80,7 +80,7 @@ func (w *world) allowed(name []byte) bool {
 
 // rcode returns the response code of the denial of a name on the wire, and
 // whether the name is denied.
-func (w *world) rcode(name []byte) (rcode int, denied bool) {
+func (w *realm) rcode(name []byte) (rcode int, denied bool) {
 	name = packettest.Lower(name)
 	whole := w.rules[string(name)]
 	if w.allowed(name) || strings.Contains(whole, "pass") {
@@ -100,7 +100,7 @@ func (w *world) rcode(name []byte) (rcode int, denied bool) {
 
 // denial returns the response code for a name that is denied with all that is
 // below it, but for what is allowed there.
-func (w *world) denial(name []byte) int {
+func (w *realm) denial(name []byte) int {
 	for _, allow := range w.allow {
 		if strings.HasSuffix(string(packettest.Name(allow)), string(name)) {
 			return dns.RcodeSuccess
@@ -114,16 +114,16 @@ func (w *world) denial(name []byte) int {
 // aliases, records of unknown types, answers that lead to listed names.
 type oracle struct {
 	addr  string
-	world *world // nil: it may be asked for anything
+	realm *realm // nil: it may be asked for anything
 
 	mu    sync.Mutex
 	asked int
 	leaks []string // names that it should not have been asked for
 }
 
-func newOracle(t *testing.T, w *world) *oracle {
+func newOracle(t *testing.T, w *realm) *oracle {
 	t.Helper()
-	o := &oracle{world: w}
+	o := &oracle{realm: w}
 	o.addr = serveBoth(t, o)
 	return o
 }
@@ -143,8 +143,8 @@ func (o *oracle) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 
 func (o *oracle) hear(r *dns.Msg) {
 	q, denied := r.Question[0], false
-	if o.world != nil && r.Opcode == dns.OpcodeQuery && q.Qclass == dns.ClassINET {
-		_, denied = o.world.rcode(packettest.FromText(q.Name))
+	if o.realm != nil && r.Opcode == dns.OpcodeQuery && q.Qclass == dns.ClassINET {
+		_, denied = o.realm.rcode(packettest.FromText(q.Name))
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -215,7 +215,7 @@ func number(q dns.Question) int {
 // name. The minimal plugin takes
 // the additional section off an answer, but not off one of a name that does not
 // exist.
-func (w *world) leads(q dns.Question, minimal bool) bool {
+func (w *realm) leads(q dns.Question, minimal bool) bool {
 	name, n := packettest.FromText(q.Name), number(q)
 	if n%cloakShare > 0 || q.Qtype == dns.TypeAXFR || q.Qtype == dns.TypeIXFR || w.allowed(name) {
 		return false
