@@ -135,15 +135,6 @@ func freePort(t *testing.T) string {
 	return ""
 }
 
-// hasIPv6 reports whether the machine has the IPv6 loopback address.
-func hasIPv6() bool {
-	l, err := net.Listen("tcp", "[::1]:0")
-	if err == nil {
-		l.Close()
-	}
-	return err == nil
-}
-
 // example is the Corefile of "make run", on the port in PORT and for the
 // addresses that this machine has.
 func example(t *testing.T) string {

@@ -101,17 +101,7 @@ const upstreamAddress = "192.0.2.53"
 func newUpstream(t *testing.T) *upstream {
 	t.Helper()
 	u := &upstream{}
-	started := make(chan struct{})
-	s := &dns.Server{Addr: "127.0.0.1:0", Net: "udp", Handler: u, NotifyStartedFunc: func() { close(started) }}
-	failed := make(chan error, 1)
-	go func() { failed <- s.ListenAndServe() }()
-	select {
-	case <-started:
-	case err := <-failed:
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Shutdown() })
-	u.addr = s.PacketConn.LocalAddr().String()
+	u.addr = serveBoth(t, u)
 	return u
 }
 

@@ -18,6 +18,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,7 +49,7 @@ type road struct {
 	name      string // that the client asks for in the TLS handshake, "" for serverName
 	path      string // of DNS over HTTPS, "" for the usual one
 	stranger  bool   // the server's certificate need not be good
-	then      []byte // another query that is sent behind, over UDP, TCP and TLS; its reply shows that there is none before it
+	then      []byte // over UDP, TCP and TLS: a query to send behind, whose reply shows that there is none before it
 }
 
 // transports carry a message to a server and its reply back, each over what a
@@ -74,7 +75,11 @@ var listeners = map[string]struct{ udp, tcp []string }{
 // several kinds look alike.
 func roads(i *caddy.Instance) (all []road) {
 	for _, s := range i.Servers() {
-		kind := listeners[reflect.ValueOf(s).FieldByName("server").Elem().Type().String()]
+		name := reflect.ValueOf(s).FieldByName("server").Elem().Type().String()
+		kind, known := listeners[name]
+		if !known {
+			panic("no road leads to a " + name)
+		}
 		for _, t := range kind.udp {
 			all = append(all, road{transport: t, server: s.LocalAddr().String()})
 		}
@@ -125,9 +130,21 @@ func (r road) ask(q *dns.Msg, secret string) (*dns.Msg, error) {
 		return nil, err
 	}
 	answer, err := transports[r.transport](r, ctx, wire)
+	if r.then != nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+		return nil, errDropped
+	}
 	if err != nil {
 		return nil, err
 	}
+	reply, err := r.read(answer, q)
+	if err == nil && secret != "" {
+		err = dns.TsigVerify(answer, secret, mac, false)
+	}
+	return reply, err
+}
+
+// read unpacks what came as an answer to a query.
+func (r road) read(answer []byte, q *dns.Msg) (*dns.Msg, error) {
 	reply := new(dns.Msg)
 	if err := reply.Unpack(answer); err != nil {
 		return nil, err
@@ -135,12 +152,10 @@ func (r road) ask(q *dns.Msg, secret string) (*dns.Msg, error) {
 	switch {
 	case !reply.Response || r.then != nil && reply.Rcode == dns.RcodeBadVers:
 		return nil, errDropped // without an answer, the gRPC server sends back what it got
-	case r.transport == "udp" && len(answer) > room(q):
-		return nil, fmt.Errorf("%d octets, the client takes %d", len(answer), room(q))
 	case reply.Id != q.Id:
 		return nil, fmt.Errorf("the id came back as %d", reply.Id)
-	case secret != "":
-		return reply, dns.TsigVerify(answer, secret, mac, false)
+	case r.transport == "udp" && len(answer) > room(q):
+		return nil, fmt.Errorf("%d octets, the client takes %d", len(answer), room(q))
 	}
 	return reply, nil
 }
@@ -168,9 +183,9 @@ func (r road) dial(ctx context.Context, network string) (net.Conn, error) {
 	deadline, _ := ctx.Deadline()
 	c.SetDeadline(deadline)
 	if network == "tcp" {
-		_, err = c.Write(r.header(&net.TCPAddr{IP: r.proxy, Port: 4242}, &net.TCPAddr{IP: r.proxy, Port: 53}))
+		c.Write(r.header(&net.TCPAddr{IP: r.proxy, Port: 4242}, &net.TCPAddr{IP: r.proxy, Port: 53})) // what goes wrong, the next one tells
 	}
-	return c, err
+	return c, nil
 }
 
 // header returns the PROXY protocol header, version 2, that names a client;
@@ -212,10 +227,12 @@ func (r road) udp(ctx context.Context, query []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer c.Close()
+	header := r.packetHeader()
 	for _, message := range r.messages(query) {
-		if _, err := c.Write(append(r.packetHeader(), message...)); err != nil {
+		if _, err := c.Write(append(header, message...)); err != nil {
 			return nil, err
 		}
+		header = nil
 	}
 	answer := make([]byte, dns.MaxMsgSize)
 	n, err := c.Read(answer)
@@ -288,28 +305,46 @@ func (r road) doh2(req *http.Request, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &http.Transport{TLSClientConfig: r.tls(), ForceAttemptHTTP2: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return r.dial(req.Context(), "tcp")
-	}}
+	t := r.http2(req.Context())
 	defer t.CloseIdleConnections()
 	return overHTTP(t, req, 2)
+}
+
+// http2 returns a client that reaches the server whatever a URL says, for as long
+// as the context lives.
+func (r road) http2(ctx context.Context) *http.Transport {
+	return &http.Transport{TLSClientConfig: r.tls(), ForceAttemptHTTP2: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return r.dial(ctx, "tcp")
+	}}
 }
 
 func (r road) doh3(req *http.Request, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket, server, err := r.quic()
+	t, leave, err := r.http3()
 	if err != nil {
 		return nil, err
 	}
-	defer socket.Conn.Close()
-	defer socket.Close()
+	defer leave()
+	return overHTTP(t, req, 3)
+}
+
+// http3 returns a client that reaches the server whatever a URL says, until the
+// second result is called.
+func (r road) http3() (*http3.Transport, func(), error) {
+	socket, server, err := r.quic()
+	if err != nil {
+		return nil, nil, err
+	}
 	t := &http3.Transport{TLSClientConfig: r.tls(), Dial: func(ctx context.Context, _ string, c *tls.Config, q *quic.Config) (*quic.Conn, error) {
 		return socket.DialEarly(ctx, server, c, q)
 	}}
-	defer t.Close()
-	return overHTTP(t, req, 3)
+	return t, func() {
+		t.Close()
+		socket.Close()
+		socket.Conn.Close()
+	}, nil
 }
 
 // overHTTP sends an HTTP request and returns the DNS message in the response, which
@@ -343,13 +378,13 @@ func overHTTP(t http.RoundTripper, req *http.Request, version int) ([]byte, erro
 }
 
 // lifetime returns the shortest TTL of a message, if it has records and is one
-// to be kept.
+// to be kept, for the hour that CoreDNS allows at most.
 func lifetime(m *dns.Msg) (ttl uint32, ok bool) {
 	rrs := slices.DeleteFunc(slices.Concat(m.Answer, m.Ns, m.Extra), func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeOPT })
 	if len(rrs) == 0 || m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
 		return 0, false
 	}
-	ttl = rrs[0].Header().Ttl
+	ttl = 3600
 	for _, rr := range rrs {
 		ttl = min(ttl, rr.Header().Ttl)
 	}
@@ -377,20 +412,39 @@ func (r road) quic() (*quic.Transport, net.Addr, error) {
 	return &quic.Transport{Conn: socket}, server, nil
 }
 
-// doq asks as RFC 9250 §4.2 has it: with id 0, on a stream of its own, which ends
-// on both sides after one message.
 func (r road) doq(ctx context.Context, query []byte) ([]byte, error) {
+	conn, leave, err := r.doqConn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return overQUIC(ctx, conn, query)
+}
+
+// doqConn opens a connection for DNS over QUIC, until the second result is called.
+func (r road) doqConn(ctx context.Context) (*quic.Conn, func(), error) {
 	socket, server, err := r.quic()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer socket.Conn.Close()
-	defer socket.Close()
+	leave := func() {
+		socket.Close()
+		socket.Conn.Close()
+	}
 	conn, err := socket.Dial(ctx, server, r.tls("doq"), nil)
 	if err != nil {
-		return nil, err
+		leave()
+		return nil, nil, err
 	}
-	defer conn.CloseWithError(0, "")
+	return conn, func() {
+		conn.CloseWithError(0, "")
+		leave()
+	}, nil
+}
+
+// overQUIC asks as RFC 9250 §4.2 has it: with id 0, on a stream of its own, which
+// ends on both sides after one message.
+func overQUIC(ctx context.Context, conn *quic.Conn, query []byte) ([]byte, error) {
 	s, err := conn.OpenStreamSync(ctx)
 	if err != nil {
 		return nil, err
@@ -401,20 +455,33 @@ func (r road) doq(ctx context.Context, query []byte) ([]byte, error) {
 	s.Write(query[2:])
 	s.Close()
 	answer, err := io.ReadAll(io.LimitReader(s, 2+dns.MaxMsgSize))
-	if err != nil || len(answer) < 4 || len(answer) != 2+int(answer[0])<<8+int(answer[1]) || answer[2] != 0 || answer[3] != 0 {
-		return nil, fmt.Errorf("%d octets with the wrong head: %w", len(answer), err)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer) < 4 || len(answer) != 2+int(answer[0])<<8+int(answer[1]) || answer[2] != 0 || answer[3] != 0 {
+		return nil, fmt.Errorf("%d octets that begin with %x", len(answer), answer[:min(4, len(answer))])
 	}
 	copy(answer[2:4], query)
 	return answer[2:], nil
 }
 
 func (r road) grpc(ctx context.Context, query []byte) ([]byte, error) {
-	conn, err := grpc.NewClient("passthrough:///"+r.server, grpc.WithTransportCredentials(credentials.NewTLS(r.tls())),
-		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return r.dial(ctx, "tcp") }))
+	conn, err := r.grpcConn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
+	return overGRPC(ctx, conn, query)
+}
+
+// grpcConn returns a client that reaches the server for as long as the context
+// lives.
+func (r road) grpcConn(ctx context.Context) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+r.server, grpc.WithTransportCredentials(credentials.NewTLS(r.tls())),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return r.dial(ctx, "tcp") }))
+}
+
+func overGRPC(ctx context.Context, conn *grpc.ClientConn, query []byte) ([]byte, error) {
 	answer, err := pb.NewDnsServiceClient(conn).Query(ctx, &pb.DnsPacket{Msg: query})
 	return answer.GetMsg(), err
 }
@@ -474,6 +541,15 @@ func loopback() string {
 		return "127.0.0.1 ::1"
 	}
 	return "127.0.0.1"
+}
+
+// hasIPv6 reports whether the machine has the IPv6 loopback address.
+func hasIPv6() bool {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err == nil {
+		l.Close()
+	}
+	return err == nil
 }
 
 // ecs returns the client subnet option (RFC 7871) of a network.

@@ -469,8 +469,8 @@ func proper(reply, q *dns.Msg) error {
 }
 
 // describe puts a reply into words: soa, ede, text, members (of the object that
-// the text is, if it is JSON), answers, authority, a, aaaa, cname, txt, resinfo, tc,
-// ad, aa, do.
+// the text is, if it is JSON), answers, authority, a, aaaa, cname, txt, resinfo, nsid,
+// tc, ad, aa, do.
 func describe(reply *dns.Msg) map[string]string {
 	facts := map[string]string{
 		"answers": strconv.Itoa(len(reply.Answer)), "authority": strconv.Itoa(len(reply.Ns)),
