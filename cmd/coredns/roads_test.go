@@ -486,6 +486,11 @@ func overGRPC(ctx context.Context, conn *grpc.ClientConn, query []byte) ([]byte,
 	return answer.GetMsg(), err
 }
 
+// overQUICToo reports whether DNS over QUIC leads to an instance, too.
+func overQUICToo(i *caddy.Instance) bool {
+	return slices.ContainsFunc(roads(i), func(r road) bool { return r.transport == "quic" })
+}
+
 // tsigName and tsigSecret are the key that signs the queries of scenarios.
 const (
 	tsigName   = "client.example."
