@@ -45,7 +45,7 @@ func TestCorpus(t *testing.T) {
 		udp          bool
 		run          func(*target)
 	}{
-		{"UDP", "dns", true, overUDP}, {"TCP", "dns", false, overTCP}, {"TLS", "tls", false, overTLS}, {"HTTPS", "https", false, overHTTPS}, {"QUIC", "quic", true, overQUIC},
+		{"UDP", "dns", true, besetUDP}, {"TCP", "dns", false, besetTCP}, {"TLS", "tls", false, besetTLS}, {"HTTPS", "https", false, besetHTTPS}, {"QUIC", "quic", true, besetQUIC},
 	} {
 		t.Run(transport.name, func(t *testing.T) {
 			tls := ""
@@ -179,7 +179,7 @@ func cutTo(wire []byte, n int) []byte { return wire[:min(len(wire), n)] }
 // udpBatch is how many datagrams are under way at a time.
 const udpBatch = 16
 
-func overUDP(s *target) {
+func besetUDP(s *target) {
 	l, err := dial("udp", s.addr)
 	if err != nil {
 		s.t.Fatal(err)
@@ -224,11 +224,11 @@ func (s *target) datagrams(l *line, batch []packettest.Specimen) {
 	}
 }
 
-func overTCP(s *target) {
+func besetTCP(s *target) {
 	s.frames(func() (net.Conn, error) { return net.DialTimeout("tcp", s.addr, replyTime) })
 }
 
-func overTLS(s *target) { s.frames(s.connectTLS) }
+func besetTLS(s *target) { s.frames(s.connectTLS) }
 
 func (s *target) connectTLS() (net.Conn, error) {
 	return tls.DialWithDialer(&net.Dialer{Timeout: replyTime}, "tcp", s.addr, &tls.Config{InsecureSkipVerify: true})
@@ -264,6 +264,7 @@ func (s *target) frames(connect func() (net.Conn, error)) {
 	wait()
 }
 
+// framed puts the length in front of a message (RFC 1035 §4.2.2).
 func framed(wire []byte) []byte { return append(packettest.Octets(uint16(len(wire))), wire...) }
 
 // frame sends one message and a last query after it. Of the two the first reply
@@ -372,8 +373,8 @@ func (s *target) inPieces(connect func() (net.Conn, error), octets []byte) {
 	}
 }
 
-// overHTTPS posts everything, and gets it, over HTTP/1.1 and HTTP/2.
-func overHTTPS(s *target) {
+// besetHTTPS posts everything, and gets it, over HTTP/1.1 and HTTP/2.
+func besetHTTPS(s *target) {
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		var protocols http.Protocols
 		protocols.SetHTTP1(protocol == "HTTP/1.1")
@@ -479,9 +480,9 @@ func (c *browsing) request(method, path, contentType string, body []byte) (statu
 	return response.StatusCode, reply, err
 }
 
-// overQUIC sends everything, each message over a stream of its own. After most of
+// besetQUIC sends everything, each message over a stream of its own. After most of
 // them the server hangs up, as RFC 9250 §4.3.3 has it.
-func overQUIC(s *target) {
+func besetQUIC(s *target) {
 	var conn *quic.Conn
 	for _, sp := range append(specimens(), packettest.Specimen{Name: "last", Wire: proof(0)}) {
 		if conn == nil || conn.Context().Err() != nil {

@@ -48,8 +48,8 @@ func everyRoad(t *testing.T, upstream string) []road {
 	return roads(i)
 }
 
-// question packs a query.
-func question(t *testing.T, id uint16, name string) []byte {
+// packed returns a query on the wire.
+func packed(t *testing.T, id uint16, name string) []byte {
 	t.Helper()
 	m := new(dns.Msg).SetQuestion(name, dns.TypeA).SetEdns0(1232, false)
 	m.Id = id
@@ -60,13 +60,8 @@ func question(t *testing.T, id uint16, name string) []byte {
 	return wire
 }
 
-// framed puts the length in front of a message.
-func framed(wire []byte) []byte {
-	return append([]byte{byte(len(wire) >> 8), byte(len(wire))}, wire...)
-}
-
-// connect opens a connection over TCP or TLS that ends with the test.
-func connect(t *testing.T, r road) net.Conn {
+// open opens a connection over TCP or TLS that ends with the test.
+func open(t *testing.T, r road) net.Conn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -115,9 +110,9 @@ func TestPipelined(t *testing.T) {
 				name = fmt.Sprintf("n%d.badsite.example.", i)
 			}
 			names[7*i] = name
-			burst = append(burst, framed(question(t, 7*i, name))...)
+			burst = append(burst, framed(packed(t, 7*i, name))...)
 		}
-		c := connect(t, r)
+		c := open(t, r)
 		sent := make(chan error, 1)
 		go func() { // not to wait for a server that waits for its replies to be read
 			_, err := c.Write(burst)
@@ -156,13 +151,13 @@ func rightly(m *dns.Msg, name string) error {
 // same two queries in them.
 func TestSplit(t *testing.T) {
 	t.Parallel()
-	both := append(framed(question(t, 1, "www.badsite.example.")), framed(question(t, 2, "www.good.example."))...)
+	both := append(framed(packed(t, 1, "www.badsite.example.")), framed(packed(t, 2, "www.good.example."))...)
 	for _, r := range everyRoad(t, newUpstream(t).addr) {
 		if r.transport != "tcp" && r.transport != "tls" {
 			continue
 		}
 		for cut := range both {
-			c := connect(t, r)
+			c := open(t, r)
 			for _, part := range [][]byte{both[:cut], both[cut:]} {
 				if _, err := c.Write(part); err != nil {
 					t.Fatal(err)
@@ -202,13 +197,13 @@ func TestSlowUpstream(t *testing.T) {
 			defer cancel()
 			ask := r.together(t, ctx)
 			slow := make(chan error, 1)
-			go func() { slow <- judged(ask, question(t, 1, "slow.example."), "slow.example.") }()
+			go func() { slow <- judged(ask, packed(t, 1, "slow.example."), "slow.example.") }()
 			select {
 			case <-up.asked:
 			case <-ctx.Done():
 				t.Fatal("Nobody asked the upstream")
 			}
-			if err := judged(ask, question(t, 2, "www.badsite.example."), "www.badsite.example."); err != nil {
+			if err := judged(ask, packed(t, 2, "www.badsite.example."), "www.badsite.example."); err != nil {
 				t.Error(err)
 			}
 			select {
@@ -272,7 +267,7 @@ func (r road) together(t *testing.T, ctx context.Context) func(query []byte) ([]
 }
 
 func posted(ctx context.Context, client http.RoundTripper, query []byte, version int) ([]byte, error) {
-	req, err := dohPost(ctx, query)
+	req, err := road{}.post(ctx, query)
 	if err != nil {
 		return nil, err
 	}
