@@ -1,4 +1,4 @@
-// Package list reads the text formats in which lists are published.
+// Package list reads and writes the formats in which lists are published.
 //
 // A Scanner turns a file into rules. Every line is one rule or several, is
 // skipped as a comment, or is refused with its number and reason; one bad line
@@ -109,6 +109,45 @@
 // begins with "*." or ".". Most votes win; a tie, or no vote at all, goes to the
 // first of domains, wildcard, hosts, adblock, dnsmasq, unbound, rpz, hashes.
 // Lines that do not fit the winner are refused one by one.
+//
+// # Writing
+//
+// Write is the inverse of a Scanner, for every format and for files that one
+// product alone reads. What a line means to a Scanner is in the table above; of
+// the others a line means what its product says:
+//
+//	target      blocks                   exceptions          the longest name counts
+//	domains     subtree                  -
+//	hosts       subtree                  -
+//	wildcard    subtree                  -
+//	adblock     exact, below, subtree    all                 no: exceptions win, but see below
+//	dnsmasq     below, subtree           below, subtree      yes
+//	unbound     exact, subtree           subtree             yes
+//	rpz         exact, below, subtree    all                 yes, with records added
+//	hashes      subtree                  -
+//	pihole      exact, subtree           -
+//	knot        exact, subtree           -                   a policy zone without exceptions
+//	dnscrypt    exact, subtree           -
+//	routeros    exact, subtree           -
+//	cdb         subtree                  subtree             yes
+//
+// No file blocks what its list lets pass. A block that a target cannot express is
+// narrowed to the name alone, if the target can say that, or left out: so is one
+// for a subtree in which an exception lies, where there are no exceptions. An
+// exception that cannot be expressed is widened to its subtree. Each is counted,
+// and the header says how many. A block that an exception of the same name undoes
+// is not written.
+//
+// In adblock a block below an exception is made important, and an exception below
+// that too; a block below that one is left out. In a policy zone names that exist
+// only because longer ones do stop the wildcards above them (RFC 4592 §2.2.2), so
+// that what the rules above say is said again for each, and counted. The zone's own
+// records are relative, and its serial is that of the list.
+//
+// With Exact, whoever reads domains or hosts takes a line for the one name, as
+// /etc/hosts does and not this package. Comments behind entries are not written:
+// the rules come sorted, and to have the comments in that order all would have to
+// be held.
 //
 // # Limits
 //

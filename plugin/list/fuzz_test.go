@@ -2,6 +2,7 @@ package list_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,4 +94,43 @@ func checkRule(t *testing.T, format list.Format, e event, lines [][]byte) {
 	if spelt && !strings.Contains(line, name) {
 		t.Fatalf("line %q blocks %q", line, name)
 	}
+}
+
+// FuzzWrite writes whatever was read to each target that can be read again: none
+// of it is refused, and no name is blocked that was not before.
+func FuzzWrite(f *testing.F) {
+	for _, format := range published {
+		if format != list.Hashes {
+			f.Add(fixture(f, format), uint8(format))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte, n uint8) {
+		b := book{}
+		s := list.NewScanner(bytes.NewReader(text), list.Config{Format: list.Format(n % uint8(list.Hashes))})
+		for s.Scan() && len(b) < 50 {
+			if s.Format() == list.Hashes {
+				return
+			}
+			b.add(s.Rule())
+		}
+		for _, to := range list.Targets() {
+			var out bytes.Buffer
+			_, err := list.Write(&out, b.entries(), list.WriteConfig{To: to, Header: s.Header()})
+			if errors.Is(err, list.ErrNothing) || errors.Is(err, list.ErrException) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if to.Format() == list.Auto || to == list.ToHashes {
+				continue
+			}
+			back, _ := scanned(t, out.String(), to.Format())
+			for _, q := range back.questions() {
+				if back.blocks(q) && !b.blocks(q) {
+					t.Fatalf("%v blocks %s:\n%s", to, q, out.String())
+				}
+			}
+		}
+	})
 }

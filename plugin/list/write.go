@@ -1,0 +1,201 @@
+package list
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math/bits"
+	"strconv"
+	"time"
+
+	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// ErrNothing says that a list has nothing that its target can express.
+var ErrNothing = errors.New("nothing of the list can be written in this format")
+
+// WriteConfig says how a list is written.
+type WriteConfig struct {
+	To     Target
+	Header Header // of the list. Its Entries and its Salt are not used
+	// Origin is the name that a policy zone will have, for names that are too
+	// long to fit; "" is DefaultOrigin.
+	Origin dnsname.Name
+	// Salt is that of a blinded list.
+	Salt rule.Salt
+	// Exact says that whoever reads the file takes a line of domains or hosts for
+	// the one name, as /etc/hosts does, and not for those below it too.
+	Exact bool
+}
+
+// Written counts what became of a list.
+type Written struct {
+	Rules int // in the file, as a Scanner counts them
+	// Added is how many of these no entry asks for: records without which the
+	// other records of a policy zone would undo those above them.
+	Added int
+	Loss
+}
+
+// Write writes a list. The entries come in the order of their reversed text, each
+// name once; what is written is in the same order, but hashes are in theirs.
+//
+// It goes through the entries several times, so that neither they nor what is made
+// of them are ever held: at least twice, as the header comes first and counts what
+// follows, and once more for every million of hashes or of entries in a database.
+// The same entries and the same config make the same bytes.
+//
+// The errors are those of w, ErrNothing, ErrException, and ErrTooLarge.
+func Write(w io.Writer, entries iter.Seq[Entry], c WriteConfig) (Written, error) {
+	out := bufio.NewWriterSize(w, 64<<10)
+	l := listing{c, entries}
+	write := l.text
+	switch c.To {
+	case ToHashes:
+		write = l.hashes
+	case ToCDB:
+		write = l.database
+	}
+	done, err := write(out)
+	if err != nil {
+		return Written{}, err
+	}
+	return done, out.Flush()
+}
+
+// listing is a list that is being written.
+type listing struct {
+	WriteConfig
+	entries iter.Seq[Entry]
+}
+
+// nodes calls f with each node that is to be written, and returns what was lost.
+func (l listing) nodes(f func(node) error) (Loss, error) {
+	fit := fitter{can: l.To.ability(l.Exact), ranked: l.To == ToAdblock}
+	switch l.To {
+	case ToRPZ, ToKnot:
+		fit.room, fit.gaps = zoneRoom(l.Origin), true
+	case ToHosts:
+		fit.room = hostsRoom
+	case ToHashes:
+		fit.room = hashRoom
+	}
+	for e := range l.entries {
+		n, err := fit.fit(e)
+		if err == nil && n.block|n.pass != 0 {
+			err = f(n)
+		}
+		if err != nil {
+			return Loss{}, err
+		}
+	}
+	return fit.losses, nil
+}
+
+// text writes all targets whose lines follow from one entry each.
+func (l listing) text(out *bufio.Writer) (done Written, err error) {
+	how := l.To.encoding(l.Header)
+	var lines []byte
+	done.Loss, err = l.nodes(func(n node) error {
+		lines = how.node(lines[:0], n)
+		count := bytes.Count(lines, newline)
+		done.Rules += count
+		done.Added += count - bits.OnesCount8(uint8(n.block)) - bits.OnesCount8(uint8(n.pass))
+		return nil
+	})
+	if l.To != ToRPZ && l.To != ToKnot { // elsewhere a subtree is one line
+		done.Added = 0
+	}
+	if err = done.check(err); err != nil {
+		return done, err
+	}
+	out.Write(l.header(how.sign, done))
+	out.Write(how.start)
+	_, err = l.nodes(func(n node) error {
+		lines = how.node(lines[:0], n)
+		_, err := out.Write(lines)
+		return err
+	})
+	return done, err
+}
+
+var newline = []byte("\n")
+
+// check returns err, or ErrNothing when there is nothing to write.
+func (w Written) check(err error) error {
+	if err == nil && w.Rules == 0 {
+		return ErrNothing
+	}
+	return err
+}
+
+// header returns the comments in front of the rules: what the list says of
+// itself, then what the file does not say of the list.
+func (l listing) header(sign string, done Written) []byte {
+	var text []byte
+	field := func(key, value string) {
+		if value != "" {
+			text = put(text, sign, " ", key, ": ", clean(value))
+		}
+	}
+	h := l.Header
+	field("Title", h.Title)
+	field("List-ID", h.ID)
+	field("Version", h.Version)
+	if h.Serial != 0 {
+		field("Serial", strconv.FormatUint(uint64(h.Serial), 10))
+	}
+	field("Issued", stamp(h.Issued))
+	field("Last modified", stamp(h.Modified))
+	field("Expires", stamp(h.Expires))
+	field("Entries", strconv.Itoa(done.Rules))
+	field("Homepage", h.Homepage)
+	field("Appeals", h.Appeals)
+	if l.To == ToHashes {
+		field("Salt", l.Salt.String())
+	}
+	for _, note := range done.Notes(l.WriteConfig) {
+		text = put(text, sign, " ", note)
+	}
+	return text
+}
+
+// stamp returns a time as headers have it, "" for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// Notes returns in whole sentences, one a line, what the file does not say of the
+// list and how it is to be read.
+func (w Written) Notes(c WriteConfig) (notes []string) {
+	note := func(n int, one, many string) {
+		switch {
+		case n == 1:
+			notes = append(notes, "1 "+one)
+		case n > 1:
+			notes = append(notes, fmt.Sprintf("%d %s", n, many))
+		}
+	}
+	note(w.Left, "blocked name is left out, as it could only be blocked along with names that are not.",
+		"blocked names are left out, as they could only be blocked along with names that are not.")
+	note(w.Narrowed, "name is blocked less than in the list: itself and not what is below it.",
+		"names are blocked less than in the list: themselves and not what is below them.")
+	note(w.Exceptions, "exception is left out, and nothing is blocked that it lets pass.",
+		"exceptions are left out, and nothing is blocked that they let pass.")
+	note(w.Widened, "exception lets more pass than in the list: its name and all below it.",
+		"exceptions let more pass than in the list: their names and all below them.")
+	note(w.Unfit, "name is left out, as there is no room for it.", "names are left out, as there is no room for them.")
+	note(w.Added, "record is added, without which others would undo those above them.",
+		"records are added, without which others would undo those above them.")
+	if c.Exact {
+		notes = append(notes, "Only for readers that take a line for the one name: to others it means all names below it too.")
+	}
+	return notes
+}
