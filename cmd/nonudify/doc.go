@@ -1,16 +1,17 @@
 // Command nonudify reads lists of "nudify" names as the resolver does, says what
-// comes of it, fetches, compares and signs them. It also shows the page that helps
+// comes of it, fetches, compares, converts and signs them. It also shows the page that helps
 // those who were led to such a site. Only fetch asks anything of the network.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
 //	nonudify lint [-format FORMAT] [-addresses] [-max N] [-json] FILE...
 //	nonudify diff [-shrink PERCENT] [-json] OLD NEW
+//	nonudify convert [-to TARGET] [-format FORMAT] [-o OUT] [-exact] [-origin NAME] [-salt HEX] [-strict] [-json] [-config PRODUCT] FILE
 //	nonudify fetch [-conf COREFILE] [-key PUBKEY|FILE]... [-signature URL|FILE] [-id LIST-ID] [-format FORMAT] [-max BYTES] [-shrink PERCENT] [-bootstrap ADDRESS]... [-tsig FILE] [-o FILE] [-json] URL...
 //	nonudify approve [-state DIR] [-conf COREFILE] [-json] [LIST|SOURCE ENTRIES]
 //	nonudify keygen [-o NAME] [-passfile FILE] [-nopass] [-force]
 //	nonudify sign [-key FILE] [-passfile FILE] [-comment TEXT] [-o SIG] [-force] FILE...
 //	nonudify verify [-key PUBKEY|FILE]... [-signature SIG] [-json] FILE
-//	nonudify page [-conf COREFILE] [-organization NAME] [-contact URI]... [-country CC]... [-language TAG]... [-reason REASON] [-incident NOTICE]... [-helplines FILE]... [-help URL] [-own] [-listen ADDRESS]... [-o DIR]
+//	nonudify page [-conf COREFILE] [-organization NAME] [-contact URI]... [-country CC]... [-language TAG]... [-reason REASON] [-incident NOTICE]... [-helplines FILE]... [-help URL] [-own] [-listen ADDRESS]... [-o DIR] [-certificate FILE] [-key FILE]
 //	nonudify help [VERB]
 //	nonudify version
 //
@@ -178,6 +179,55 @@
 //	fall     by how many percent the number of rules falls; negative when it rises
 //	taken    whether the resolver would take NEW; reasons says in words why not
 //	blinded  true when the names could not be compared
+//
+// # Convert
+//
+// convert writes what the resolver would use of a list, or of "builtin", as something
+// else: to the standard output, or with -o to a file that takes the place of its
+// predecessor when it is complete. The rules come sorted by their text read from its
+// end. The same list makes the same bytes, whenever that is.
+//
+//	$ nonudify convert -to hosts -o hosts.txt list.txt
+//	nonudify: list.txt as hosts: 2 exceptions are left out, and nothing is blocked that they let pass.
+//	hosts.txt: 1204 rules written
+//
+// domains, hosts, wildcard, adblock, dnsmasq, unbound, rpz and hashes are the formats
+// that the resolver reads. pihole has the two forms of line that Pi-hole's lists have,
+// knot is a policy zone for Knot Resolver 6, dnscrypt the blocked-names file of
+// dnscrypt-proxy, routeros a script for RouterOS 7, and cdb a constant database for
+// dnsdist. docs/publisher.md tells what each can say.
+//
+// No file blocks what the list lets pass. A block that a format can only express
+// along with more is narrowed to the one name, or left out. How many are is said on
+// the standard error and in the header of the file. With -strict nothing is written
+// then, and the exit code is 1.
+//
+// With -exact, domains and hosts are written for readers that take a line for the one
+// name, as /etc/hosts, Pi-hole and AdGuard Home do: names with an exception below them,
+// and such as are blocked alone, are in the file too. Readers that take a line for the
+// names below it as well, as this resolver does, would block too much by it.
+//
+// -origin is the name that the policy zone will have. It and a name must fit into 255
+// octets together; what does not is left out, unless it is an exception that is needed:
+// then nothing is written.
+//
+// -salt is that of the hashes. A random one makes a different file each time, so a
+// publisher should keep one for good: it is no secret.
+//
+// With -json and -o the result is one object: file, to, rules, added (records that a
+// policy zone needs beside the rules of the list) and lost, with the numbers of names
+//
+//	left        whose block is left out
+//	narrowed    that are blocked without those below them
+//	exceptions  whose exception is left out, and what it would undo
+//	widened     whose exception lets more pass than in the list
+//	unfit       for which the format has no room
+//
+// -config reads no list, and writes what the configuration of a product needs to use a
+// file of convert's: FILE, or a usual place. The comments in it tell which -to it takes,
+// from which version on, and what to do about a new edition.
+//
+//	$ nonudify convert -config bind /var/cache/bind/nudify.rpz
 //
 // # Fetch
 //

@@ -23,6 +23,14 @@ func newDraft(name string, data []byte, perm fs.FileMode) (*draft, error) {
 
 // newDraftFrom writes the draft of a file that need not fit into memory.
 func newDraftFrom(name string, r io.Reader, perm fs.FileMode) (*draft, error) {
+	return newDraftBy(name, func(w io.Writer) error {
+		_, err := io.Copy(w, r)
+		return err
+	}, perm)
+}
+
+// newDraftBy writes the draft of a file as write does.
+func newDraftBy(name string, write func(io.Writer) error, perm fs.FileMode) (*draft, error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "write", Path: name, Err: errors.New("not a regular file")}
 	}
@@ -31,8 +39,10 @@ func newDraftFrom(name string, r io.Reader, perm fs.FileMode) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = io.Copy(f, r)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
 		d.drop()
 		return nil, err
 	}

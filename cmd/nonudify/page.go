@@ -12,7 +12,7 @@ import (
 var page = verb{
 	name: "page",
 	args: "[-conf COREFILE] [-organization NAME] [-contact URI]... [-country CC]... [-language TAG]... [-reason REASON] " +
-		"[-incident NOTICE]... [-helplines FILE]... [-help URL] [-own] [-listen ADDRESS]... [-o DIR] [-certificate FILE -key FILE]",
+		"[-incident NOTICE]... [-helplines FILE]... [-help URL] [-own] [-listen ADDRESS]... [-o DIR] [-certificate FILE] [-key FILE]",
 	short: "serve the page that helps those who were led to such a site, or write it as files",
 	long: `page serves the help page over HTTP, without DNS, until it is told to end by
 Ctrl-C or SIGTERM. It answers every request in the place of a blocked site: 403,

@@ -73,9 +73,12 @@ func (p *progress) reader(label string, r io.ReadCloser) io.ReadCloser {
 	if runes := []rune(label); len(runes) > nameWidth {
 		label = "…" + string(runes[len(runes)-nameWidth:])
 	}
-	p.label, p.done, p.total = label, 0, sizeOf(r)
+	p.stage(label, sizeOf(r))
 	return &meter{r, p}
 }
+
+// stage begins something else that takes its time, of so many steps.
+func (p *progress) stage(label string, total int64) { p.label, p.done, p.total = label, 0, total }
 
 // sizeOf returns the size of a regular file, 0 of all else.
 func sizeOf(r io.Reader) int64 {

@@ -142,7 +142,7 @@ type cdbSlot struct{ hash, at uint32 }
 func (l listing) writeTables(out *bufio.Writer, y *cdbLayout, header []byte) error {
 	for first := 0; first < cdbTables; {
 		last, held := first, uint64(0)
-		for ; last < cdbTables && (last == first || held+y.names[last] <= share); last++ {
+		for ; last < cdbTables && (last == first || held+y.names[last] <= uint64(share)); last++ {
 			held += y.names[last]
 		}
 		tables, err := l.slots(first, last, header)

@@ -4,14 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"slices"
 
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
 // share is about how many hashes, or entries of a database, are held at a time: 16
-// MiB of hashes. More are made in several rounds, each for its share of them.
-const share = 1 << 20
+// MiB of hashes. More are made in several rounds, each for its share of them. It is a
+// variable for tests.
+var share = 1 << 20
 
 // hashRoom reports whether a blinded list has a place for the name.
 func hashRoom(e Entry) bool {
@@ -31,7 +33,7 @@ func (l listing) hashes(out *bufio.Writer) (done Written, err error) {
 	out.Write(l.header("#", done))
 	rounds := (done.Rules + share - 1) / share
 	for round := range rounds {
-		if err := l.hashRound(out, round, rounds); err != nil {
+		if err := l.hashRound(out, round, rounds, done.Rules/rounds); err != nil {
 			return done, err
 		}
 	}
@@ -40,8 +42,8 @@ func (l listing) hashes(out *bufio.Writer) (done Written, err error) {
 
 // hashRound writes the hashes of one round. Hashes are spread evenly, so each
 // round has about as many as the others.
-func (l listing) hashRound(out *bufio.Writer, round, rounds int) error {
-	var all []rule.Hash
+func (l listing) hashRound(out *bufio.Writer, round, rounds, each int) error {
+	all := make([]rule.Hash, 0, each+each/64+1024)
 	_, err := l.nodes(func(n node) error {
 		h := rule.HashName(l.Salt, n.name)
 		if uint64(binary.BigEndian.Uint32(h[:]))*uint64(rounds)>>32 == uint64(round) {
@@ -54,8 +56,8 @@ func (l listing) hashRound(out *bufio.Writer, round, rounds int) error {
 	}
 	slices.SortFunc(all, func(a, b rule.Hash) int { return bytes.Compare(a[:], b[:]) })
 	for _, h := range all {
-		out.WriteString(h.String())
-		if err := out.WriteByte('\n'); err != nil {
+		line := append(hex.AppendEncode(out.AvailableBuffer(), h[:]), '\n')
+		if _, err := out.Write(line); err != nil {
 			return err
 		}
 	}

@@ -431,11 +431,12 @@ func cdbReader(t *testing.T, text string) func(dnsname.Name) bool {
 	}
 	return func(name dnsname.Name) bool {
 		for suffix := range name.Suffixes() {
-			key := ""
+			var key strings.Builder
 			for label := range strings.SplitSeq(string(suffix), ".") {
-				key += string(rune(len(label))) + label
+				key.WriteByte(byte(len(label)))
+				key.WriteString(label)
 			}
-			if value, ok := cdbGet(t, text, key+"\x00"); ok {
+			if value, ok := cdbGet(t, text, key.String()+"\x00"); ok {
 				return value == "block"
 			}
 		}
