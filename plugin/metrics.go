@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
@@ -51,12 +50,12 @@ var pageRequests = promauto.NewCounter(prometheus.CounterOpts{
 type verdictKey struct {
 	server, view, action, transport string
 	reason                          policy.Reason
-	bypass                          bypass.Kind // None: of verdictCount
+	bypass                          policy.Bypass // NoBypass: of verdictCount
 }
 
 // counter returns the counter of the key.
 func (k verdictKey) counter() prometheus.Counter {
-	if k.bypass != bypass.None {
+	if k.bypass != policy.NoBypass {
 		return bypassCount.WithLabelValues(k.server, k.view, k.bypass.String(), k.action, k.transport)
 	}
 	return verdictCount.WithLabelValues(k.server, k.view, k.action, k.reason.String(), k.transport)

@@ -22,7 +22,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/nonudify/nonudify/plugin/answer"
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/discovery"
 	"github.com/nonudify/nonudify/plugin/policy"
@@ -129,7 +128,7 @@ func (n *NoNudify) reply(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 // action names what is done with a listed name, for metrics and metadata.
 func (n *NoNudify) action(v policy.Verdict) string {
 	action := n.config.Answer.Action
-	if v.Bypass != bypass.None {
+	if v.Bypass != policy.NoBypass {
 		action = answer.NXDomain // whatever is done with the names of lists
 	}
 	switch {

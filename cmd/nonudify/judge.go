@@ -7,7 +7,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/nonudify/nonudify/plugin/answer"
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/policy"
@@ -204,7 +203,7 @@ func (j *judge) match(name dnsname.Name, v policy.Verdict) *foundRule {
 		}
 	}
 	found := &foundRule{List: v.List, Action: v.Action, Trigger: v.Trigger, Rule: matched}
-	if v.Bypass != bypass.None && v.Blocked() { // the names are part of the program
+	if v.Bypass != policy.NoBypass && v.Blocked() { // the names are part of the program
 		found.Comment = v.Bypass.String()
 	}
 	return found

@@ -15,7 +15,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
@@ -101,7 +100,7 @@ func (a *Answerer) Reply(r Request, v policy.Verdict) *dns.Msg {
 	say := a.explanation(v)
 	code := say.code
 	switch {
-	case c.sde || a.action != Sinkhole || v.Bypass != bypass.None:
+	case c.sde || a.action != Sinkhole || v.Bypass != policy.NoBypass:
 		m.Rcode = a.denial(v)
 		m.deny(a, v)
 	case !m.lead(a):
@@ -128,7 +127,7 @@ func (a *Answerer) NotReady(r Request) *dns.Msg {
 // everything below the name (RFC 8020 §2), so it is kept for names below which
 // nothing is allowed.
 func (a *Answerer) denial(v policy.Verdict) int {
-	if a.action == NoData && v.Bypass == bypass.None || v.Open || v.Trigger == rule.Exact {
+	if a.action == NoData && v.Bypass == policy.NoBypass || v.Open || v.Trigger == rule.Exact {
 		return dns.RcodeSuccess
 	}
 	return dns.RcodeNameError
@@ -137,7 +136,7 @@ func (a *Answerer) denial(v policy.Verdict) int {
 // explanation returns what is to be said of the verdict.
 func (a *Answerer) explanation(v policy.Verdict) *explanation {
 	switch {
-	case v.Bypass != bypass.None:
+	case v.Bypass != policy.NoBypass:
 		return &a.bypass
 	case int(v.Reason) < policy.Reasons:
 		return &a.explains[v.Reason]

@@ -5,13 +5,12 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
 // closed blocks a way round the filter by a subtree rule with two labels.
-func closed(k bypass.Kind) policy.Verdict {
+func closed(k policy.Bypass) policy.Verdict {
 	v := verdict(policy.Blocked)
 	v.Bypass = k
 	return v
@@ -45,7 +44,7 @@ func TestBypass(t *testing.T) {
 
 func checkBypass(t *testing.T, config string, a *Answerer, client, text string) {
 	t.Helper()
-	for _, k := range []bypass.Kind{bypass.Canary, bypass.PrivateRelay, bypass.DoH} {
+	for _, k := range []policy.Bypass{policy.Canary, policy.PrivateRelay, policy.DoH} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeTXT, dns.TypeANY} {
 			r := request(query("WWW.Bad.example.", qtype, client))
 			m, _ := sent(t, r, a.Reply(r, closed(k)))
@@ -73,7 +72,7 @@ func errorOf(m *dns.Msg) (text string, code uint16) {
 
 // TestBypassNoData: NXDOMAIN would deny what is below as well (RFC 8020 §2).
 func TestBypassNoData(t *testing.T) {
-	open, exact := closed(bypass.DoH), closed(bypass.DoH)
+	open, exact := closed(policy.DoH), closed(policy.DoH)
 	open.Open, exact.Trigger = true, rule.Exact
 	for _, v := range []policy.Verdict{open, exact} {
 		for _, a := range []*Answerer{mustNew(t, isp), mustNew(t, page)} {
@@ -92,7 +91,7 @@ func TestBypassSize(t *testing.T) {
 		r := request(query("WWW.Bad.example.", dns.TypeA, sde))
 		r.Size = size
 		r.Msg.IsEdns0().SetUDPSize(uint16(size))
-		m, n := sent(t, r, a.Reply(r, closed(bypass.DoH)))
+		m, n := sent(t, r, a.Reply(r, closed(policy.DoH)))
 		if _, code := errorOf(m); n > size || m.Truncated || code != dns.ExtendedErrorCodeBlocked {
 			t.Errorf("%d octets for a client that takes %d, error %d", n, size, code)
 		}

@@ -3,7 +3,7 @@
 // two signals that programs ask for on purpose, and the hosts of public
 // resolvers that answer over HTTPS.
 //
-// The names are tables inside the program, one a kind, each name with where it is
+// The names are tables inside the program, one for each policy.Bypass, each name with where it is
 // documented and the day on which that was read. No host of them is ever
 // contacted. It is not, and cannot be, a list of all resolvers: a client that
 // knows the address of one asks for no name at all.
@@ -17,54 +17,14 @@ import (
 	"time"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
-// Kind is one way round the filter. The zero value is None.
-type Kind uint8
-
-// The kinds, by the words of the Corefile.
-const (
-	None Kind = iota
-	// Canary is the signal of Firefox: where the name does not exist, it does not
-	// turn DNS over HTTPS on by itself.
-	Canary
-	// PrivateRelay is the signal of iCloud Private Relay: where its hosts do not
-	// exist, a device tells its user that this network does without.
-	PrivateRelay
-	// DoH are hosts of public resolvers that answer over HTTPS (RFC 8484).
-	DoH
-)
-
-var kinds = [...]string{None: "none", Canary: "canary", PrivateRelay: "private-relay", DoH: "doh"}
-
-// String returns the kind's name in the Corefile, "none" for None.
-func (k Kind) String() string {
-	if int(k) < len(kinds) {
-		return kinds[k]
-	}
-	return fmt.Sprintf("bypass(%d)", uint8(k))
-}
-
-// UnmarshalText accepts the names that String returns, but for that of None.
-func (k *Kind) UnmarshalText(text []byte) error {
-	for i, s := range kinds {
-		if s == string(text) && Kind(i) != None {
-			*k = Kind(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("unknown bypass %q: want canary, private-relay or doh", text)
-}
-
-// Followed reports whether a name that leads to one of these names is denied,
-// too. What is only a signal is asked for by its own name.
-func (k Kind) Followed() bool { return k == DoH }
-
-// Rules returns the rules that deny the names of a kind, sorted by name; none
-// for None. The caller owns them.
-func Rules(k Kind) []rule.Rule {
-	entries, err := read(k)
+// Rules returns the rules that deny the names by which a way round the filter is
+// closed, sorted by name; none for policy.NoBypass. The caller owns them.
+func Rules(b policy.Bypass) []rule.Rule {
+	entries, err := read(b)
 	if err != nil {
 		panic(err) // the tables are part of the program, and a test reads them
 	}
@@ -104,12 +64,12 @@ var (
 	errTrigger = errors.New("unknown trigger: want exact or subtree")
 )
 
-// read returns the table of a kind.
-func read(k Kind) ([]entry, error) {
-	text := map[Kind]string{Canary: canaryTable, PrivateRelay: privateRelayTable, DoH: dohTable}[k]
+// read returns the table of a way round the filter.
+func read(b policy.Bypass) ([]entry, error) {
+	text := map[policy.Bypass]string{policy.Canary: canaryTable, policy.PrivateRelay: privateRelayTable, policy.DoH: dohTable}[b]
 	entries, err := parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%v.tsv:%w", k, err)
+		return nil, fmt.Errorf("%v.tsv:%w", b, err)
 	}
 	return entries, nil
 }

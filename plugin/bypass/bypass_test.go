@@ -9,47 +9,29 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
+	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
-var all = []Kind{Canary, PrivateRelay, DoH}
-
-func TestKind(t *testing.T) {
-	for _, k := range all {
-		var got Kind
-		if err := got.UnmarshalText([]byte(k.String())); err != nil || got != k {
-			t.Errorf("%v became %v, %v", k, got, err)
-		}
-	}
-	for _, text := range []string{"", "none", "DoH", "dot", "bypass(1)"} {
-		got := DoH
-		err := got.UnmarshalText([]byte(text))
-		if err == nil || !strings.HasSuffix(err.Error(), ": want canary, private-relay or doh") || got != DoH {
-			t.Errorf("%q became %v, %v", text, got, err)
-		}
-	}
-	if None.String() != "none" || Kind(9).String() != "bypass(9)" {
-		t.Errorf("None is %v, 9 is %v", None, Kind(9))
-	}
-}
+var all = []policy.Bypass{policy.Canary, policy.PrivateRelay, policy.DoH}
 
 func TestRules(t *testing.T) {
-	show := func(k Kind) (names []string) {
-		for _, r := range Rules(k) {
+	show := func(b policy.Bypass) (names []string) {
+		for _, r := range Rules(b) {
 			names = append(names, r.String())
 		}
 		return names
 	}
-	if got := show(None); got != nil {
-		t.Errorf("None has %q", got)
+	if got := show(policy.NoBypass); got != nil {
+		t.Errorf("NoBypass has %q", got)
 	}
-	if got, want := show(Canary), []string{"block subtree use-application-dns.net"}; !slices.Equal(got, want) {
+	if got, want := show(policy.Canary), []string{"block subtree use-application-dns.net"}; !slices.Equal(got, want) {
 		t.Errorf("canary has %q, want %q", got, want)
 	}
-	if got, want := show(PrivateRelay), []string{"block subtree mask-h2.icloud.com", "block subtree mask.icloud.com"}; !slices.Equal(got, want) {
+	if got, want := show(policy.PrivateRelay), []string{"block subtree mask-h2.icloud.com", "block subtree mask.icloud.com"}; !slices.Equal(got, want) {
 		t.Errorf("private-relay has %q, want %q", got, want)
 	}
-	names := show(DoH)
+	names := show(policy.DoH)
 	if len(names) < 30 || len(names) > 80 {
 		t.Errorf("doh has %d names", len(names))
 	}
@@ -61,9 +43,9 @@ func TestRules(t *testing.T) {
 			t.Errorf("doh lacks %q", want)
 		}
 	}
-	rules := Rules(DoH)
+	rules := Rules(policy.DoH)
 	rules[0] = rule.Rule{}
-	if Rules(DoH)[0] == rules[0] {
+	if Rules(policy.DoH)[0] == rules[0] {
 		t.Error("Rules hands out the same slice twice")
 	}
 }
@@ -73,7 +55,7 @@ func TestRules(t *testing.T) {
 func TestTables(t *testing.T) {
 	// Whole providers, and a resolver's name that is a web site for people, too.
 	never := []string{"one.one.one.one", "google.com", "cloudflare.com", "opendns.com", "quad9.net", "apple.com", "icloud.com", "nextdns.io", "adguard-dns.com"}
-	seen := map[string]Kind{}
+	seen := map[string]policy.Bypass{}
 	for _, k := range all {
 		entries, err := read(k)
 		if err != nil {

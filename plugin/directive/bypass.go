@@ -10,14 +10,14 @@ import (
 // bypass reads which ways round the filter are closed.
 func (p *parser) bypass(args []string) error {
 	for _, arg := range args {
-		var k bypass.Kind
-		if err := k.UnmarshalText([]byte(arg)); err != nil {
+		var b policy.Bypass
+		if err := b.UnmarshalText([]byte(arg)); err != nil {
 			return p.Errf("%v", err)
 		}
-		if slices.Contains(p.config.Bypass, k) {
+		if slices.Contains(p.config.Bypass, b) {
 			return p.Errf("bypass '%s' is given twice", arg)
 		}
-		p.config.Bypass = append(p.config.Bypass, k)
+		p.config.Bypass = append(p.config.Bypass, b)
 	}
 	return nil
 }
@@ -25,12 +25,12 @@ func (p *parser) bypass(args []string) error {
 // bypassLists enters the names of the ways that are closed. It is the operator who
 // closes them, whoever has decided about the lists.
 func (c *Config) bypassLists(p *policy.Config) error {
-	for _, k := range c.Bypass {
-		s, err := setOf(bypass.Rules(k))
+	for _, b := range c.Bypass {
+		s, err := setOf(bypass.Rules(b))
 		if err != nil {
 			return err
 		}
-		p.Lists = append(p.Lists, policy.List{Name: policy.BypassList, Set: s, Reason: policy.Blocked, Bypass: k})
+		p.Lists = append(p.Lists, policy.List{Name: policy.BypassList, Set: s, Reason: policy.Blocked, Bypass: b})
 	}
 	return nil
 }

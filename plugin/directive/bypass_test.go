@@ -8,15 +8,14 @@ import (
 	"testing"
 
 	"github.com/nonudify/nonudify/plugin/builtin"
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
 )
 
 func TestParseBypass(t *testing.T) {
-	for args, want := range map[string][]bypass.Kind{
-		"canary": {bypass.Canary}, "private-relay": {bypass.PrivateRelay}, "doh": {bypass.DoH},
-		"doh canary private-relay": {bypass.DoH, bypass.Canary, bypass.PrivateRelay},
+	for args, want := range map[string][]policy.Bypass{
+		"canary": {policy.Canary}, "private-relay": {policy.PrivateRelay}, "doh": {policy.DoH},
+		"doh canary private-relay": {policy.DoH, policy.Canary, policy.PrivateRelay},
 	} {
 		if got := mustParse(t, "bypass "+args).Bypass; !slices.Equal(got, want) {
 			t.Errorf("%s became %v", args, got)
@@ -44,7 +43,7 @@ func TestParseBypassErrors(t *testing.T) {
 }
 
 // names of each kind that the tests ask for.
-var ways = map[bypass.Kind]string{bypass.Canary: "use-application-dns.net.", bypass.PrivateRelay: "mask-h2.icloud.com.", bypass.DoH: "abc123.dns.nextdns.io."}
+var ways = map[policy.Bypass]string{policy.Canary: "use-application-dns.net.", policy.PrivateRelay: "mask-h2.icloud.com.", policy.DoH: "abc123.dns.nextdns.io."}
 
 func TestLoadBypass(t *testing.T) {
 	for _, given := range []string{"", "canary", "private-relay", "doh", "canary private-relay doh"} {

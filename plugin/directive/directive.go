@@ -14,7 +14,6 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/answer"
 	"github.com/nonudify/nonudify/plugin/builtin"
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
@@ -50,7 +49,7 @@ type Config struct {
 	// InspectOff is that an answer is not looked at for listed names that it
 	// leads to.
 	InspectOff bool
-	Bypass     []bypass.Kind // ways round the filter that are closed
+	Bypass     []policy.Bypass // ways round the filter that are closed
 	// Languages are those of the people behind this server, the first the most
 	// wanted, as BCP 47 tags.
 	Languages []language.Tag

@@ -2,12 +2,31 @@ package policy
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/set"
 )
+
+func TestBypass(t *testing.T) {
+	for _, b := range []Bypass{Canary, PrivateRelay, DoH} {
+		var got Bypass
+		if err := got.UnmarshalText([]byte(b.String())); err != nil || got != b {
+			t.Errorf("%v became %v, %v", b, got, err)
+		}
+	}
+	for _, text := range []string{"", "none", "DoH", "dot", "bypass(1)"} {
+		got := DoH
+		err := got.UnmarshalText([]byte(text))
+		if err == nil || !strings.HasSuffix(err.Error(), ": want canary, private-relay or doh") || got != DoH {
+			t.Errorf("%q became %v, %v", text, got, err)
+		}
+	}
+	if NoBypass.String() != "none" || Bypass(9).String() != "bypass(9)" {
+		t.Errorf("NoBypass is %v, 9 is %v", NoBypass, Bypass(9))
+	}
+}
 
 // closing returns a policy of one list that blocks both.example and excepts
 // except.example, and, behind it, of a list for each kind.
@@ -15,10 +34,10 @@ func closing(t *testing.T, allow string, pending bool) *Policy {
 	c := Config{Pending: pending, Allow: []*set.Set{setOf(t, parseRules(t, allow))}, Lists: []List{
 		{Name: "list", Set: setOf(t, parseRules(t, "block subtree both.example,block subtree except.example,pass exact except.example"))},
 	}}
-	for k, names := range map[bypass.Kind]string{
-		bypass.Canary:       "block subtree canary.example,block subtree both.example,block subtree except.example",
-		bypass.PrivateRelay: "block subtree relay.example",
-		bypass.DoH:          "block subtree doh.example,block exact exact.example",
+	for k, names := range map[Bypass]string{
+		Canary:       "block subtree canary.example,block subtree both.example,block subtree except.example",
+		PrivateRelay: "block subtree relay.example",
+		DoH:          "block subtree doh.example,block exact exact.example",
 	} {
 		c.Lists = append(c.Lists, List{Name: BypassList, Set: setOf(t, parseRules(t, names)), Reason: Blocked, Bypass: k})
 	}
@@ -26,20 +45,20 @@ func closing(t *testing.T, allow string, pending bool) *Policy {
 }
 
 func TestDecideBypass(t *testing.T) {
-	const subtree, kind = "block by bypass (blocked, serial 0): subtree of 2 labels", bypass.Canary
+	const subtree, kind = "block by bypass (blocked, serial 0): subtree of 2 labels", Canary
 	for _, tt := range []struct {
 		allow, qname, want string
-		kind               bypass.Kind
+		kind               Bypass
 	}{
 		{"", "canary.example.", subtree, kind},
 		{"", "Sub.CANARY.Example.", subtree, kind},
-		{"", "relay.example.", subtree, bypass.PrivateRelay},
-		{"", "customer.doh.example.", subtree, bypass.DoH},
-		{"", "exact.example.", "block by bypass (blocked, serial 0): exact of 2 labels, open", bypass.DoH},
-		{"", "sub.exact.example.", "none", bypass.None},
-		{"", "notcanary.example.", "none", bypass.None},
-		{"", "both.example.", "block by list (filtered, serial 0): subtree of 2 labels", bypass.None}, // a listed name stays one
-		{"", "except.example.", subtree, kind},                                                        // what a list excepts is excepted from that list
+		{"", "relay.example.", subtree, PrivateRelay},
+		{"", "customer.doh.example.", subtree, DoH},
+		{"", "exact.example.", "block by bypass (blocked, serial 0): exact of 2 labels, open", DoH},
+		{"", "sub.exact.example.", "none", NoBypass},
+		{"", "notcanary.example.", "none", NoBypass},
+		{"", "both.example.", "block by list (filtered, serial 0): subtree of 2 labels", NoBypass}, // a listed name stays one
+		{"", "except.example.", subtree, kind},                                                     // what a list excepts is excepted from that list
 		{"pass subtree canary.example", "canary.example.", "pass by allow (blocked, serial 0): subtree of 2 labels", kind},
 		{"pass exact ok.canary.example", "canary.example.", subtree + ", open", kind},
 		{"pass exact ok.canary.example", "ok.canary.example.", "pass by allow (blocked, serial 0): exact of 3 labels", kind},
@@ -50,7 +69,7 @@ func TestDecideBypass(t *testing.T) {
 				v = Verdict{} // of a list that is missing, which these are not
 			}
 			kind := v.Bypass
-			if v.Bypass = bypass.None; show(v) != tt.want || kind != tt.kind {
+			if v.Bypass = NoBypass; show(v) != tt.want || kind != tt.kind {
 				t.Errorf("%s with %q allowed, pending %v: %s, %v, want %s, %v", tt.qname, tt.allow, pending, show(v), kind, tt.want, tt.kind)
 			}
 		}
@@ -61,16 +80,16 @@ func TestDecideBypass(t *testing.T) {
 // may be reached by an alias.
 func TestDecideTargetBypass(t *testing.T) {
 	p := closing(t, "pass exact ok.doh.example", false)
-	for target, want := range map[string]bypass.Kind{
-		"doh.example.": bypass.DoH, "a.DOH.example.": bypass.DoH, "exact.example.": bypass.DoH,
-		"canary.example.": bypass.None, "relay.example.": bypass.None, "ok.doh.example.": bypass.None, "good.example.": bypass.None,
+	for target, want := range map[string]Bypass{
+		"doh.example.": DoH, "a.DOH.example.": DoH, "exact.example.": DoH,
+		"canary.example.": NoBypass, "relay.example.": NoBypass, "ok.doh.example.": NoBypass, "good.example.": NoBypass,
 	} {
 		v := p.DecideTarget("www.good.example.", target, netip.Addr{})
-		if v.Bypass != want || v.Blocked() != (want != bypass.None) || v.Blocked() && (!v.Open || v.Labels != 0 || v.List != BypassList) {
+		if v.Bypass != want || v.Blocked() != (want != NoBypass) || v.Blocked() && (!v.Open || v.Labels != 0 || v.List != BypassList) {
 			t.Errorf("%s: %+v", target, v)
 		}
 	}
-	if v := p.DecideTarget("www.good.example.", "both.example.", netip.Addr{}); v.List != "list" || v.Bypass != bypass.None {
+	if v := p.DecideTarget("www.good.example.", "both.example.", netip.Addr{}); v.List != "list" || v.Bypass != NoBypass {
 		t.Errorf("A target that is listed, too: %+v", v)
 	}
 }

@@ -5,7 +5,6 @@ package policy
 import (
 	"net/netip"
 
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/set"
 )
@@ -17,9 +16,9 @@ type List struct {
 	Reason  Reason
 	Serial  uint32   // of the list, for the SOA of denials
 	Counter *Counter // counts what the filter did; nil: not counted
-	// Bypass is the way round the filter that the list closes; None: it lists what
-	// the policy is for.
-	Bypass bypass.Kind
+	// Bypass is the way round the filter that the list closes; NoBypass: it lists
+	// what the policy is for.
+	Bypass Bypass
 }
 
 // Config says what a policy consists of.
@@ -172,7 +171,7 @@ func (p *Policy) Listed(name string) (reason Reason, blocked bool) {
 		}
 	}
 	for i := range p.config.Lists {
-		if l := &p.config.Lists[i]; l.Bypass == bypass.None && l.Set.Match(&k).Action == rule.Block {
+		if l := &p.config.Lists[i]; l.Bypass == NoBypass && l.Set.Match(&k).Action == rule.Block {
 			return l.Reason, true
 		}
 	}
@@ -221,4 +220,4 @@ func (l *List) verdict(m set.Match) Verdict {
 
 // followed reports whether names that lead to those of the list are judged by
 // it.
-func (l *List) followed() bool { return l.Bypass == bypass.None || l.Bypass.Followed() }
+func (l *List) followed() bool { return l.Bypass == NoBypass || l.Bypass.Followed() }

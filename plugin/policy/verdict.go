@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
@@ -56,7 +55,7 @@ type Verdict struct {
 	Labels  int          // labels of the matched name, counted from the right of the query name; 0 for a target's
 	List    string       // name of the list that decided
 	Serial  uint32       // of that list
-	Bypass  bypass.Kind  // the way round the filter that it is about; None: a name that the policy is for
+	Bypass  Bypass       // the way round the filter that it is about; NoBypass: a name that the policy is for
 	Pending bool         // with None: there is no verdict yet, a list is missing
 }
 
