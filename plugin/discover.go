@@ -33,14 +33,8 @@ func (n *NoNudify) discover(c *caddy.Controller) *discovery.Zone {
 // its own: the cache takes it off.
 func (n *NoNudify) errorCodes(own *dnsserver.Config) []uint16 {
 	var codes []uint16
-	if !n.config.Shadow {
-		codes = n.answerer.Codes(n.config.Reasons())
-	}
-	if len(n.config.Bypass) > 0 && !n.config.Shadow {
-		codes = append(codes, dns.ExtendedErrorCodeBlocked)
-	}
-	if n.config.Waits() {
-		codes = append(codes, dns.ExtendedErrorCodeNotReady)
+	if !n.config.Shadow { // which answers nothing, and waits for nothing
+		codes = n.answerer.Codes(n.config.Reasons(), len(n.config.Bypass) > 0, n.config.Waits())
 	}
 	if own.Handler("acl") != nil {
 		codes = append(codes, dns.ExtendedErrorCodeBlocked, dns.ExtendedErrorCodeFiltered)

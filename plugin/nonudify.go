@@ -127,19 +127,13 @@ func (n *NoNudify) reply(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 
 // action names what is done with a listed name, for metrics and metadata.
 func (n *NoNudify) action(v policy.Verdict) string {
-	action := n.config.Answer.Action
-	if v.Bypass != policy.NoBypass {
-		action = answer.NXDomain // whatever is done with the names of lists
-	}
 	switch {
 	case !v.Blocked():
 		return v.Action.String()
 	case n.config.Shadow:
 		return "shadow"
-	case v.Open && action == answer.NXDomain:
-		return answer.NoData.String() // as the answer is, so that nothing below is denied
 	}
-	return action.String()
+	return n.answerer.Action(v).String()
 }
 
 // describe publishes the verdict as metadata, so that an operator can have

@@ -83,27 +83,51 @@ type Request struct {
 	Reserve int
 }
 
-// Reply returns the reply to a query for a name that v blocks. A way round the
-// filter is denied whatever the action is: it is no site that anybody is to be led
-// away from, and NXDOMAIN is what programs take for the signal. The caller owns
-// all of it: no part is shared with another reply or with the request, but for
-// immutable strings. It fits r.Size, and stays whole when dns.Msg.Truncate is
-// called with r.Size; only a Reserve that leaves no room for the SOA ends in a
-// truncated reply (TC). A message without exactly one question is answered
-// with FORMERR (RFC 9619 §4).
+// Action returns what becomes of queries for a name that v blocks. A way round
+// the filter is denied whatever the configuration says: it is no site that
+// anybody is to be led away from, and NXDOMAIN is what programs take for the
+// signal. NXDOMAIN becomes NoData where it would deny what may exist.
+func (a *Answerer) Action(v policy.Verdict) Action {
+	if a.action == NXDomain || v.Bypass != policy.NoBypass {
+		return denial(v)
+	}
+	return a.action
+}
+
+// denial returns the strongest denial that v allows. After NXDOMAIN a cache may
+// deny everything below the name (RFC 8020 §2), so it is kept for names below
+// which nothing is allowed.
+func denial(v policy.Verdict) Action {
+	if v.Open || v.Trigger == rule.Exact {
+		return NoData
+	}
+	return NXDomain
+}
+
+// Reply returns the reply to a query for a name that v blocks: Action, but no
+// addresses for a client that is told why instead. The caller owns all of it: no
+// part is shared with another reply or with the request, but for immutable
+// strings. It fits r.Size, and stays whole when dns.Msg.Truncate is called with
+// r.Size; only a Reserve that leaves no room for the SOA ends in a truncated
+// reply (TC). A message without exactly one question is answered with FORMERR
+// (RFC 9619 §4).
 func (a *Answerer) Reply(r Request, v policy.Verdict) *dns.Msg {
 	c := a.client(r)
 	if len(r.Msg.Question) != 1 {
 		return bare(r.Msg, c, dns.RcodeFormatError, nil)
 	}
+	action := a.Action(v)
+	if action == Sinkhole && c.sde {
+		action = denial(v)
+	}
 	m := newMessage(r.Msg, dns.RcodeSuccess)
 	say := a.explanation(v)
 	code := say.code
 	switch {
-	case c.sde || a.action != Sinkhole || v.Bypass != policy.NoBypass:
-		m.Rcode = a.denial(v)
+	case action == NXDomain:
+		m.Rcode = dns.RcodeNameError
 		m.deny(a, v)
-	case !m.lead(a):
+	case action == NoData || !m.lead(a):
 		m.deny(a, v)
 	case !c.signals:
 		code = dns.ExtendedErrorCodeForgedAnswer
@@ -121,16 +145,6 @@ func (a *Answerer) Reply(r Request, v policy.Verdict) *dns.Msg {
 func (a *Answerer) NotReady(r Request) *dns.Msg {
 	ede := &dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeNotReady}
 	return bare(r.Msg, a.client(r), dns.RcodeServerFailure, []dns.EDNS0{ede})
-}
-
-// denial returns the response code of a denial. After NXDOMAIN a cache may deny
-// everything below the name (RFC 8020 §2), so it is kept for names below which
-// nothing is allowed.
-func (a *Answerer) denial(v policy.Verdict) int {
-	if a.action == NoData && v.Bypass == policy.NoBypass || v.Open || v.Trigger == rule.Exact {
-		return dns.RcodeSuccess
-	}
-	return dns.RcodeNameError
 }
 
 // explanation returns what is to be said of the verdict.

@@ -254,6 +254,54 @@ func TestNameExists(t *testing.T) {
 	}
 }
 
+// TestAction: what is counted is what is answered.
+func TestAction(t *testing.T) {
+	open, exact, bypass := verdict(policy.Blocked), verdict(policy.Blocked), verdict(policy.Blocked)
+	open.Open, exact.Trigger, bypass.Bypass = true, rule.Exact, policy.Canary
+	openBypass := open
+	openBypass.Bypass = policy.DoH
+	for _, tt := range []struct {
+		name    string
+		verdict policy.Verdict
+		want    map[Action]Action // by that of the configuration
+	}{
+		{"subtree", verdict(policy.Blocked), map[Action]Action{NXDomain: NXDomain, NoData: NoData, Sinkhole: Sinkhole}},
+		{"open", open, map[Action]Action{NXDomain: NoData, NoData: NoData, Sinkhole: Sinkhole}},
+		{"exact", exact, map[Action]Action{NXDomain: NoData, NoData: NoData, Sinkhole: Sinkhole}},
+		{"bypass", bypass, map[Action]Action{NXDomain: NXDomain, NoData: NXDomain, Sinkhole: NXDomain}},
+		{"open bypass", openBypass, map[Action]Action{NXDomain: NoData, NoData: NoData, Sinkhole: NoData}},
+	} {
+		for action, want := range tt.want {
+			config := with(isp, func(c *Config) { c.Action = action })
+			if action == Sinkhole {
+				config = page
+			}
+			a, name, r := mustNew(t, config), tt.name+" with "+action.String(), request(query("bad.example.", dns.TypeA, edns))
+			equal(t, name, a.Action(tt.verdict), want)
+			m, _ := sent(t, r, a.Reply(r, tt.verdict))
+			equal(t, name+": NXDOMAIN", m.Rcode == dns.RcodeNameError, want == NXDomain)
+			equal(t, name+": addresses", len(m.Answer) > 0, want == Sinkhole)
+		}
+	}
+}
+
+func TestCodes(t *testing.T) {
+	for _, tt := range []struct {
+		config        Config
+		reasons       []policy.Reason
+		bypass, waits bool
+		want          []uint16
+	}{
+		{isp, []policy.Reason{policy.Filtered, policy.Censored}, false, false, []uint16{17, 16}},
+		{page, []policy.Reason{policy.Blocked}, false, false, []uint16{15, 4}},
+		{page, nil, true, false, []uint16{15}}, // which is never led anywhere
+		{isp, []policy.Reason{policy.Filtered}, true, true, []uint16{17, 15, 14}},
+		{isp, nil, false, false, nil},
+	} {
+		equal(t, "codes", mustNew(t, tt.config).Codes(tt.reasons, tt.bypass, tt.waits), tt.want)
+	}
+}
+
 func TestSerialAndTTL(t *testing.T) {
 	a := mustNew(t, Config{TTL: MaxTTL, Mbox: "dns.isp.example"})
 	v := verdict(policy.Filtered)

@@ -37,9 +37,9 @@ var sentences = [policy.Reasons]string{
 	policy.Censored: "This site is blocked because of a legal order.",
 }
 
-// ownSentence explains why a way round the filter is denied, in English. The
+// bypassSentence explains why a way round the filter is denied, in English. The
 // justifications of the configuration are about the sites of the lists.
-const ownSentence = "This network answers DNS itself."
+const bypassSentence = "This network answers DNS itself."
 
 // explanation is what a reply says about one reason. Both ladders hold texts
 // from the longest to the shortest, which is "".
@@ -71,15 +71,22 @@ type entry struct {
 // given reason (RFC 8914 §4.16-4.18).
 func Code(r policy.Reason) uint16 { return codes[r] }
 
-// Codes returns the INFO-CODEs that replies about names blocked for any of the
-// reasons can have, one perhaps several times.
-func (a *Answerer) Codes(reasons []policy.Reason) []uint16 {
+// Codes returns the INFO-CODEs that replies can have, one perhaps several times:
+// about names blocked for any of the reasons; with bypass, about ways round the
+// filter; with waits, also before all lists are there.
+func (a *Answerer) Codes(reasons []policy.Reason, bypass, waits bool) []uint16 {
 	var found []uint16
 	for _, r := range reasons {
 		found = append(found, a.explains[r].code)
 	}
 	if len(found) > 0 && a.action == Sinkhole {
 		found = append(found, dns.ExtendedErrorCodeForgedAnswer)
+	}
+	if bypass {
+		found = append(found, a.bypass.code)
+	}
+	if waits {
+		found = append(found, dns.ExtendedErrorCodeNotReady)
 	}
 	return found
 }
@@ -117,7 +124,7 @@ func explainBypass(c Config) (explanation, error) {
 	if err != nil {
 		return explanation{}, err
 	}
-	o.J, o.L, o.S, o.FDBs = ownSentence, "en", networkOperatorPolicy, nil
+	o.J, o.L, o.S, o.FDBs = bypassSentence, "en", networkOperatorPolicy, nil
 	e := explanation{code: Code(policy.Blocked), plain: []string{o.J, ""}}
 	e.structured, err = o.ladder()
 	return e, err
