@@ -36,7 +36,9 @@ type inspector struct {
 	policy  *policy.Policy
 	ctx     context.Context // of the query, for its metrics and metadata
 	request *dns.Msg
-	meant   bool // for its client, whatever the address
+	// anyAddress is that the client is judged whatever its address. Its address
+	// itself would take the inspector out of the size class of 64 octets.
+	anyAddress bool
 }
 
 var _ plugin.PluginTracker = (*inspector)(nil)
@@ -110,7 +112,7 @@ func (i *inspector) judge(m *dns.Msg) policy.Verdict {
 
 // client returns the address that the policy judges by.
 func (i *inspector) client() netip.Addr {
-	if i.meant {
+	if i.anyAddress {
 		return netip.Addr{}
 	}
 	return address(i.ResponseWriter)

@@ -76,7 +76,7 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 		}
 		n.config.Secrets = dnsserver.GetConfig(c).TsigSecret
 		n.certificate = dnsserver.GetConfig(c).TLSConfig
-		n.self = n.discover(c)
+		n.discovery = n.discoveryZone(c)
 		if err := n.start(i, first); err != nil {
 			i.stop() // with one handler that cannot start, the instance is dropped
 			return plugin.Error(directive.Name, err)

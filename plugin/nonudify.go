@@ -38,8 +38,8 @@ type NoNudify struct {
 	reserve     int                           // octets that others will add to a reply
 	certificate *tls.Config                   // of the tls plugin in the same server block; nil without
 	policy      atomic.Pointer[policy.Policy] // nil before the start
-	self        *discovery.Zone               // what this resolver tells of itself
-	roads       bool                          // clients are told apart by how they come, too
+	discovery   *discovery.Zone               // what this resolver tells of itself
+	byEndpoint  bool                          // clients are told apart by the endpoint that they ask at, too
 	verdicts    verdictCounters
 	helplines   directive.Helplines // of the operator, as the start has found them
 
@@ -83,12 +83,12 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 		}
 		return w
 	}
-	if q := &r.Question[0]; n.self.Owns(q.Name, q.Qtype) {
-		write(w, n.self.Reply(r))
+	if q := &r.Question[0]; n.discovery.Owns(q.Name, q.Qtype) {
+		write(w, n.discovery.Reply(r))
 		return nil
 	}
-	who, meant := n.client(ctx, w)
-	if !meant {
+	who, judged := n.client(ctx, w)
+	if !judged {
 		return w
 	}
 	v := policy.Verdict{Pending: true}
@@ -117,12 +117,12 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 func (n *NoNudify) reply(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, v policy.Verdict) *dns.Msg {
 	action := n.action(v)
 	describe(ctx, action, v)
-	way := transport(ctx, w)
-	n.verdicts.count(ctx, way, action, v)
+	over := transport(ctx, w)
+	n.verdicts.count(ctx, over, action, v)
 	if !v.Blocked() || n.config.Shadow {
 		return nil
 	}
-	return n.answerer.Reply(n.request(w, r, way), v)
+	return n.answerer.Reply(n.request(w, r, over), v)
 }
 
 // action names what is done with a listed name, for metrics and metadata.

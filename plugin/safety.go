@@ -32,7 +32,7 @@ func place(c *caddy.Controller) string {
 func (n *NoNudify) guard(c *caddy.Controller, at string) {
 	i := instanceOf(c)
 	c.OnStartup(func() error {
-		if err := cmp.Or(unsafe(dnsserver.GetConfig(c)), n.blockedRoads(dnsserver.GetConfig(c), blocks(c))); err != nil {
+		if err := cmp.Or(unsafe(dnsserver.GetConfig(c)), n.checkEndpoints(dnsserver.GetConfig(c), blocks(c))); err != nil {
 			return plugin.Error(directive.Name, fmt.Errorf("%s - %w", at, err))
 		}
 		for _, warning := range n.doubts() {
@@ -198,11 +198,11 @@ func above(c *dnsserver.Config, filtered map[string][]*dnsserver.Config) *dnsser
 func sideRoads(all []*dnsserver.Config) (found []gap) {
 	filters := func(c *dnsserver.Config) bool { return c.Handler(directive.Name) != nil }
 	for _, c := range all {
-		if c.Transport == scheme.DNS || !resolves(c) || slices.ContainsFunc(all, func(f *dnsserver.Config) bool { return filters(f) && meet(listeners(c), listeners(f)) }) {
+		if c.Transport == scheme.DNS || !resolves(c) || slices.ContainsFunc(all, func(f *dnsserver.Config) bool { return filters(f) && intersect(listeners(c), listeners(f)) }) {
 			continue
 		}
 		i := slices.IndexFunc(all, func(f *dnsserver.Config) bool {
-			return filters(f) && f.Zone == c.Zone && meet(c.ListenHosts, f.ListenHosts)
+			return filters(f) && f.Zone == c.Zone && intersect(c.ListenHosts, f.ListenHosts)
 		})
 		if i >= 0 {
 			found = append(found, gap{c, all[i]})
@@ -221,7 +221,7 @@ func hidden(all []*dnsserver.Config) []gap {
 			continue
 		}
 		first := slices.IndexFunc(all[:i], func(c *dnsserver.Config) bool {
-			return c.Zone == f.Zone && len(c.FilterFuncs) == 0 && meet(listeners(c), listeners(f))
+			return c.Zone == f.Zone && len(c.FilterFuncs) == 0 && intersect(listeners(c), listeners(f))
 		})
 		if first >= 0 {
 			found = append(found, gap{all[first], f})
@@ -230,8 +230,8 @@ func hidden(all []*dnsserver.Config) []gap {
 	return found
 }
 
-// meet reports whether two lists have something in common.
-func meet(a, b []string) bool {
+// intersect reports whether two lists have something in common.
+func intersect(a, b []string) bool {
 	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 

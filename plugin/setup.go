@@ -20,7 +20,7 @@ func setup(c *caddy.Controller) error {
 	if err != nil {
 		return plugin.Error(directive.Name, err)
 	}
-	n.pave(c)
+	n.openPaths(c)
 	n.guard(c, at)
 	n.follow(c)
 	dnsserver.GetConfig(c).AddPlugin(func(next plugin.Handler) plugin.Handler {

@@ -248,7 +248,7 @@ func (j *judge) audience() *audience {
 }
 
 // prefixes returns the arguments of a clients or except property.
-func prefixes(p directive.Prefixes) (args []string) {
+func prefixes(p directive.Group) (args []string) {
 	for _, literal := range p.Literal {
 		args = append(args, literal.String())
 	}

@@ -43,8 +43,8 @@ type Config struct {
 	Block   Names
 	Shadow  bool // decide and count, do not act
 	Reason  policy.Reason
-	Clients Prefixes
-	Except  Prefixes
+	Clients Group
+	Except  Group
 	Answer  answer.Config
 	// InspectOff is that an answer is not looked at for listed names that it
 	// leads to.
@@ -85,12 +85,12 @@ type Names struct {
 	Files []string
 }
 
-// Prefixes are the arguments of a clients or except property.
-type Prefixes struct {
-	Literal []netip.Prefix
-	Files   []string
-	Paths   []string // of DNS over HTTPS
-	Servers []string // names that clients asked for in the TLS handshake, lower-case, without the dot at the end
+// Group is the clients that a clients or except property means.
+type Group struct {
+	Literal  []netip.Prefix
+	Files    []string // of prefixes
+	Paths    []string // of DNS over HTTPS
+	TLSNames []string // that clients ask for in the handshake, lower-case, without the dot at the end
 }
 
 // Parse reads one directive, whose name is the current token of t:
@@ -150,7 +150,9 @@ type parser struct {
 	// pageOff is that the page was turned off, beside which no address makes sense.
 	pageOff bool
 	untold  error // of the first line that blocks by law; nil without one
-	unseen  error // of the first list with addresses; nil without one
+	// uninspected is what is wrong with the first list with addresses where answers
+	// are not inspected; nil without one.
+	uninspected error
 }
 
 // repeatable are the properties that may be given more than once.
@@ -215,8 +217,8 @@ func (p *parser) finish() (*Config, error) {
 	if p.untold != nil && c.Page.Help == nil && len(c.Answer.Contacts) == 0 {
 		return nil, p.untold
 	}
-	if p.unseen != nil && c.InspectOff {
-		return nil, p.unseen
+	if p.uninspected != nil && c.InspectOff {
+		return nil, p.uninspected
 	}
 	if err := p.finishPage(); err != nil {
 		return nil, err

@@ -150,8 +150,8 @@ func TestParse(t *testing.T) {
 		{"inspect on", Config{}},
 		{"inspect off", Config{InspectOff: true}},
 
-		{"clients 10.0.0.0/8 192.0.2.1 ./pupils.txt\nclients 2001:db8::1/32", Config{Clients: Prefixes{Literal: cidrs("10.0.0.0/8 192.0.2.1/32 2001:db8::/32"), Files: []string{"pupils.txt"}}}},
-		{"except 10.9.9.9 /etc/staff", Config{Except: Prefixes{Literal: cidrs("10.9.9.9/32"), Files: []string{"/etc/staff"}}}},
+		{"clients 10.0.0.0/8 192.0.2.1 ./pupils.txt\nclients 2001:db8::1/32", Config{Clients: Group{Literal: cidrs("10.0.0.0/8 192.0.2.1/32 2001:db8::/32"), Files: []string{"pupils.txt"}}}},
+		{"except 10.9.9.9 /etc/staff", Config{Except: Group{Literal: cidrs("10.9.9.9/32"), Files: []string{"/etc/staff"}}}},
 
 		{"language de-AT en", Config{Languages: []language.Tag{language.MustParse("de-AT"), language.English}}},
 		{"language de-AT en\njustification en \"Blocked.\"\njustification fr \"Bloqué.\"\njustification de \"Gesperrt.\"",

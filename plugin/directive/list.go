@@ -97,12 +97,13 @@ func (p *parser) suit(l *List) error {
 
 // addresses reads whether the response-address triggers of a list are honoured.
 func (p *parser) addresses(l *List, value string) error {
-	if value != "on" && value != "off" {
-		return p.Errf("unknown setting '%s': want addresses on or off", show(value))
+	on, err := p.onOff("addresses", value)
+	if err != nil {
+		return err
 	}
-	l.Addresses = value == "on"
-	if l.Addresses && p.unseen == nil {
-		p.unseen = p.Errf("'addresses on' does nothing with 'inspect off': addresses are found in answers only")
+	l.Addresses = on
+	if on && p.uninspected == nil {
+		p.uninspected = p.Errf("'addresses on' does nothing with 'inspect off': addresses are found in answers only")
 	}
 	return nil
 }

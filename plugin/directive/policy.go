@@ -184,7 +184,7 @@ func (c *Config) ClientsOf(files []*[]netip.Prefix) *policy.Clients {
 			except = append(except, *prefixes...)
 		}
 	}
-	everybody := len(c.Clients.Literal)+len(c.Clients.Files)+len(c.Clients.Paths)+len(c.Clients.Servers) == 0
+	everybody := len(c.Clients.Literal)+len(c.Clients.Files)+len(c.Clients.Paths)+len(c.Clients.TLSNames) == 0
 	if everybody && len(except) == 0 {
 		return nil
 	}

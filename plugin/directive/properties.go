@@ -72,11 +72,17 @@ func (p *parser) inspect(args []string) error {
 	if err != nil {
 		return err
 	}
-	if arg != "on" && arg != "off" {
-		return p.Errf("unknown setting '%s': want inspect on or off", arg)
+	on, err := p.onOff("inspect", arg)
+	p.config.InspectOff = !on
+	return err
+}
+
+// onOff reads the value of a switch, whose name is for the error.
+func (p *parser) onOff(name, value string) (bool, error) {
+	if value != "on" && value != "off" {
+		return false, p.Errf("unknown setting '%s': want %s on or off", show(value), name)
 	}
-	p.config.InspectOff = arg == "off"
-	return nil
+	return value == "on", nil
 }
 
 func (p *parser) contact(args []string) error {
@@ -198,14 +204,14 @@ func (p *parser) bootstrap(args []string) error {
 	return nil
 }
 
-func (p *parser) clients(args []string) error { return p.prefixes(&p.config.Clients, args) }
+func (p *parser) clients(args []string) error { return p.group(&p.config.Clients, args) }
 
-func (p *parser) except(args []string) error { return p.prefixes(&p.config.Except, args) }
+func (p *parser) except(args []string) error { return p.group(&p.config.Except, args) }
 
-func (p *parser) prefixes(into *Prefixes, args []string) error {
+func (p *parser) group(into *Group, args []string) error {
 	for _, arg := range args {
-		if isRoad(arg) {
-			if err := p.road(into, arg); err != nil {
+		if isEndpoint(arg) {
+			if err := p.endpoint(into, arg); err != nil {
 				return err
 			}
 			continue

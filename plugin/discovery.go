@@ -15,9 +15,9 @@ import (
 	"github.com/nonudify/nonudify/plugin/discovery"
 )
 
-// discover returns what this server block tells its clients of the resolver. It
+// discoveryZone returns what this server block tells its clients of the resolver. It
 // is called when all server blocks are set up.
-func (n *NoNudify) discover(c *caddy.Controller) *discovery.Zone {
+func (n *NoNudify) discoveryZone(c *caddy.Controller) *discovery.Zone {
 	own := dnsserver.GetConfig(c)
 	return discovery.New(discovery.Config{
 		Name:      n.config.Resolver.Name,
