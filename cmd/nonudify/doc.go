@@ -70,7 +70,7 @@
 // public suffixes and protected names.
 //
 // Unless -client gives an address, the verdict is that on a client for whom the
-// policy is, and the prefixes of the directive are shown beside it. Queries for
+// policy is, and the clients of the directive are shown beside it. Queries for
 // names outside of a block's zone, or in the longer zone of another block that
 // listens at the same place, do not come to the block, and it lets them pass.
 // Expressions of views are not computed: a block with a view judges as if its

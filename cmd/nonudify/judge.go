@@ -240,19 +240,11 @@ func (f foundRule) beats(other foundRule) bool {
 
 // audience returns whom the policy is for, nil for everybody.
 func (j *judge) audience() *audience {
-	a := &audience{Only: prefixes(j.config.Clients), Except: prefixes(j.config.Except)}
+	a := &audience{Only: j.config.Clients.Args(), Except: j.config.Except.Args()}
 	if len(a.Only)+len(a.Except) == 0 {
 		return nil
 	}
 	return a
-}
-
-// prefixes returns the arguments of a clients or except property.
-func prefixes(p directive.Group) (args []string) {
-	for _, literal := range p.Literal {
-		args = append(args, literal.String())
-	}
-	return append(args, p.Files...)
 }
 
 // reply has the query of a client answered by what answers in the server.

@@ -53,3 +53,18 @@ func TestEndpointsOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestGroupArgs: what a group says of itself means the same again.
+func TestGroupArgs(t *testing.T) {
+	const args = "10.0.0.0/8 192.0.2.1/32 2001:db8::/32 /etc/pupils /etc/more doh:/dns-query/pupils doh:/b tls:pupils.school.example"
+	g := mustParse(t, "clients "+args).Clients
+	if got := strings.Join(g.Args(), " "); got != args {
+		t.Errorf("Got %q, want %q", got, args)
+	}
+	if again := mustParse(t, "except "+strings.Join(g.Args(), " ")).Except; !reflect.DeepEqual(again, g) {
+		t.Errorf("Got %+v, want %+v", again, g)
+	}
+	if got := (Group{}).Args(); got != nil {
+		t.Errorf("Nobody is %q", got)
+	}
+}

@@ -231,6 +231,22 @@ func (p *parser) group(into *Group, args []string) error {
 	return nil
 }
 
+// Args returns the arguments that name the group, as group reads them: prefixes,
+// then the paths of files, paths of DNS over HTTPS, and names of the handshake.
+func (g Group) Args() (args []string) {
+	for _, prefix := range g.Literal {
+		args = append(args, prefix.String())
+	}
+	args = append(args, g.Files...)
+	for _, path := range g.Paths {
+		args = append(args, pathTerm+path)
+	}
+	for _, name := range g.TLSNames {
+		args = append(args, tlsNameTerm+name)
+	}
+	return args
+}
+
 // startsWithAddress reports whether an argument is an address up to its first
 // slash: a prefix that went wrong, such as 192.0.2.0/33, and no file.
 func startsWithAddress(arg string) bool {
