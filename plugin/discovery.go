@@ -11,7 +11,6 @@ import (
 	scheme "github.com/coredns/coredns/plugin/pkg/transport"
 	"github.com/miekg/dns"
 
-	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/discovery"
 )
 
@@ -56,7 +55,7 @@ var protocols = []struct{ transport, alpn string }{
 func designated(own *dnsserver.Config, all []*dnsserver.Config) (found []discovery.Listener) {
 	for _, p := range protocols {
 		for _, c := range all {
-			if c.Transport != p.transport || c.Zone != own.Zone || c.TLSConfig == nil || c.Handler(directive.Name) == nil || c.ViewName != "" {
+			if c.Transport != p.transport || c.Zone != own.Zone || c.TLSConfig == nil || !filters(c) || c.ViewName != "" {
 				continue
 			}
 			l, reachable := listenerOf(c, own, p.alpn)

@@ -148,7 +148,7 @@ func (n *NoNudify) checkPaths(all []*dnsserver.Config) error {
 	for _, block := range all {
 		switch {
 		case !intersect(listeners(block), mine):
-		case block.Handler(directive.Name) == nil:
+		case !filters(block):
 			return fmt.Errorf("doh:PATH in clients or except needs %s in each server block of the listener, and %s has none: "+
 				"CoreDNS asks any one of them which paths there are", directive.Name, label(block))
 		case slices.ContainsFunc(n.config.Paths(), func(path string) bool { return !answersAt(block, path) }):

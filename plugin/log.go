@@ -49,7 +49,8 @@ func reportPrefixes(key string, r *feed.Refresher[[]netip.Prefix], c feed.Change
 	}
 }
 
-// maxLogged is the number of refused lines of a list that are logged.
+// maxLogged is the number of refused lines of a list that are logged, and of server
+// blocks of which the same is to be said.
 const maxLogged = 5
 
 // large is the number of rules from which on the memory that building a list

@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
-	scheme "github.com/coredns/coredns/plugin/pkg/transport"
-	"github.com/miekg/dns"
 
 	"github.com/nonudify/nonudify/plugin/answer"
 	"github.com/nonudify/nonudify/plugin/directive"
@@ -32,7 +29,8 @@ func place(c *caddy.Controller) string {
 func (n *NoNudify) guard(c *caddy.Controller, at string) {
 	i := instanceOf(c)
 	c.OnStartup(func() error {
-		if err := cmp.Or(unsafe(dnsserver.GetConfig(c)), n.checkEndpoints(dnsserver.GetConfig(c), blocks(c))); err != nil {
+		own, all := dnsserver.GetConfig(c), blocks(c)
+		if err := cmp.Or(unsafe(own), n.checkEndpoints(own, all)); err != nil {
 			return plugin.Error(directive.Name, fmt.Errorf("%s - %w", at, err))
 		}
 		for _, warning := range n.doubts() {
@@ -40,10 +38,7 @@ func (n *NoNudify) guard(c *caddy.Controller, at string) {
 		}
 		if !i.surveyed {
 			i.surveyed = true
-			all := blocks(c)
-			warnOfGaps(gaps(all))
-			warnOfSideRoads(sideRoads(all))
-			warnOfHidden(hidden(all))
+			survey(all)
 		}
 		return nil
 	})
@@ -129,174 +124,4 @@ var nobody = []netip.Prefix{
 	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
 	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("3fff::/20"),
 	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("2001:2::/48"),
-}
-
-// blocks returns what the instance of c serves, one Config for each key of each
-// server block. CoreDNS gives them out by number, and makes up one without a
-// zone where there is none. That is harmless only once the servers are made,
-// which is before the hooks of the start run.
-func blocks(c *caddy.Controller) []*dnsserver.Config {
-	var all []*dnsserver.Config
-	at := *c
-	for at.ServerBlockIndex = 0; ; at.ServerBlockIndex++ {
-		for at.ServerBlockKeyIndex = 0; ; at.ServerBlockKeyIndex++ {
-			config := dnsserver.GetConfig(&at)
-			if config.Zone == "" {
-				break
-			}
-			all = append(all, config)
-		}
-		if at.ServerBlockKeyIndex == 0 {
-			return all
-		}
-	}
-}
-
-// gap is a server block that resolves names without the directive, though
-// another one filters a zone above.
-type gap struct{ open, filtered *dnsserver.Config }
-
-// gaps finds them. Queries go to the block with the longest zone on their
-// listener, and to no other. What cannot be seen: other processes, and external
-// plugins that resolve names under a name that is not among the resolvers.
-func gaps(all []*dnsserver.Config) []gap {
-	var found []gap
-	filtered := map[string][]*dnsserver.Config{} // by listener
-	for _, c := range all {
-		if _, ok := c.Handler(directive.Name).(*NoNudify); ok {
-			for _, l := range listeners(c) {
-				filtered[l] = append(filtered[l], c)
-			}
-		}
-	}
-	for _, c := range all {
-		if c.Handler(directive.Name) != nil || !resolves(c) {
-			continue
-		}
-		if f := above(c, filtered); f != nil {
-			found = append(found, gap{c, f})
-		}
-	}
-	return found
-}
-
-// above returns a block that would filter names of the block c if c were not
-// there, nil without one.
-func above(c *dnsserver.Config, filtered map[string][]*dnsserver.Config) *dnsserver.Config {
-	for _, l := range listeners(c) {
-		if i := slices.IndexFunc(filtered[l], func(f *dnsserver.Config) bool { return slips(c, f) }); i >= 0 {
-			return filtered[l][i]
-		}
-	}
-	return nil
-}
-
-// sideRoads finds the server blocks on encrypted listeners that resolve names
-// without the directive, though names of their zone are filtered at an address of
-// the same machine. Where any block of the listener filters, as one of several
-// views, the others are meant not to.
-func sideRoads(all []*dnsserver.Config) (found []gap) {
-	filters := func(c *dnsserver.Config) bool { return c.Handler(directive.Name) != nil }
-	for _, c := range all {
-		if c.Transport == scheme.DNS || !resolves(c) || slices.ContainsFunc(all, func(f *dnsserver.Config) bool { return filters(f) && intersect(listeners(c), listeners(f)) }) {
-			continue
-		}
-		i := slices.IndexFunc(all, func(f *dnsserver.Config) bool {
-			return filters(f) && f.Zone == c.Zone && intersect(c.ListenHosts, f.ListenHosts)
-		})
-		if i >= 0 {
-			found = append(found, gap{c, all[i]})
-		}
-	}
-	return found
-}
-
-// hidden finds the server blocks with the directive that no query reaches, and
-// what is in their way: of blocks for one zone on one listener, the first one
-// without a view takes what those before it have left.
-func hidden(all []*dnsserver.Config) []gap {
-	var found []gap
-	for i, f := range all {
-		if _, ok := f.Handler(directive.Name).(*NoNudify); !ok {
-			continue
-		}
-		first := slices.IndexFunc(all[:i], func(c *dnsserver.Config) bool {
-			return c.Zone == f.Zone && len(c.FilterFuncs) == 0 && intersect(listeners(c), listeners(f))
-		})
-		if first >= 0 {
-			found = append(found, gap{all[first], f})
-		}
-	}
-	return found
-}
-
-// intersect reports whether two lists have something in common.
-func intersect(a, b []string) bool {
-	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
-}
-
-// resolves reports whether a server block asks others.
-func resolves(c *dnsserver.Config) bool {
-	return slices.ContainsFunc(resolvers, func(name string) bool { return c.Handler(name) != nil })
-}
-
-// slips reports whether names of the block c would be filtered by the block f if
-// c were not there.
-func slips(c, f *dnsserver.Config) bool {
-	if c.Zone == f.Zone || !dns.IsSubDomain(f.Zone, c.Zone) {
-		return false
-	}
-	n, _ := f.Handler(directive.Name).(*NoNudify)
-	return len(n.config.Zones) == 0 || slices.ContainsFunc(n.config.Zones, func(zone string) bool {
-		return dns.IsSubDomain(zone, c.Zone) || dns.IsSubDomain(c.Zone, zone)
-	})
-}
-
-// listeners returns where a block is asked. Blocks are on the same listener when
-// CoreDNS was told the same address.
-func listeners(c *dnsserver.Config) []string {
-	found := make([]string, len(c.ListenHosts))
-	for i, host := range c.ListenHosts {
-		found[i] = c.Transport + " " + c.Port + " " + host
-	}
-	return found
-}
-
-// warnOfGaps logs the first ones.
-func warnOfGaps(found []gap) {
-	for _, g := range found[:min(len(found), maxLogged)] {
-		log.Warningf("Server block %s resolves names without %s, though %s filters: right only if all names below its zone are your own; "+
-			"else give it the directive, too, which costs no second copy of a list", label(g.open), directive.Name, label(g.filtered))
-	}
-	if more := len(found) - maxLogged; more > 0 {
-		log.Warningf("%d more server blocks resolve names without %s", more, directive.Name)
-	}
-}
-
-// warnOfSideRoads logs the first ones.
-func warnOfSideRoads(found []gap) {
-	for _, g := range found[:min(len(found), maxLogged)] {
-		log.Warningf("Server block %s resolves names without %s, though %s filters: right only if whoever asks encrypted is not to be filtered; "+
-			"else give it the directive, too, which costs no second copy of a list", label(g.open), directive.Name, label(g.filtered))
-	}
-}
-
-// warnOfHidden logs the first ones.
-func warnOfHidden(found []gap) {
-	for _, g := range found[:min(len(found), maxLogged)] {
-		log.Warningf("No query arrives at server block %s, which filters: %s, before it and without a view, takes all of them; put it behind those with a view",
-			label(g.filtered), label(g.open))
-	}
-	if more := len(found) - maxLogged; more > 0 {
-		log.Warningf("No query arrives at %d more server blocks that filter", more)
-	}
-}
-
-// label names a server block as a Corefile does, with its view.
-func label(c *dnsserver.Config) string {
-	name := strings.TrimPrefix(c.Transport+"://", "dns://") + c.Zone + ":" + c.Port
-	if c.ViewName != "" {
-		name += " (view " + c.ViewName + ")"
-	}
-	return name
 }

@@ -182,3 +182,23 @@ func TestSideRoads(t *testing.T) {
 		stop(i)
 	}
 }
+
+// TestManyOpenListeners: the log is not filled with them.
+func TestManyOpenListeners(t *testing.T) {
+	dir, zone, port := t.TempDir(), fresh("open")+".test", freePort(t)
+	certify(t, dir)
+	var corefile strings.Builder
+	for i := range 7 {
+		fmt.Fprintf(&corefile, "z%d.%s:0 {\n bind 127.0.0.1\n nonudify\n whoami\n}\n", i, zone)
+		fmt.Fprintf(&corefile, "tls://z%d.%s:%s {\n bind 127.0.0.1\n tls %s/certificate.pem %[4]s/key.pem\n forward . 127.0.0.1:9\n}\n", i, zone, port, dir)
+	}
+	const more = "2 more server blocks on encrypted listeners resolve names without nonudify"
+	before := len(logged.with(more))
+	stop(start(t, corefile.String()))
+	if lines := logged.with(zone, "resolves names without nonudify"); len(lines) != 5 {
+		t.Errorf("%d lines about them: %q", len(lines), lines)
+	}
+	if after := len(logged.with(more)); after != before+1 {
+		t.Errorf("The log says of the others %d times", after-before)
+	}
+}
