@@ -92,11 +92,12 @@ func (i *inspector) deny(m *dns.Msg) *dns.Msg {
 	return i.handler.reply(i.ctx, i.ResponseWriter, i.request, v)
 }
 
-// judge returns the verdict on the first listed name that a message leads to, or
-// else the first address that it leads to and a list with addresses has.
+// judge returns the verdict on the first listed name that a message leads to,
+// or else the first address that it leads to and a list with addresses has.
 // Only messages that a client follows are looked at: a chain of aliases ends in
-// NOERROR or NXDOMAIN. Every record is: a bound on their number would be a place
-// to hide behind, and the 64 KiB that a message can have are bound enough.
+// NOERROR or NXDOMAIN. Every record is: a bound on their number would be a
+// place to hide behind, and the 64 KiB that a message can have are bound
+// enough.
 func (i *inspector) judge(m *dns.Msg) policy.Verdict {
 	if m == nil || m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
 		return policy.Verdict{}
@@ -133,9 +134,10 @@ func (i *inspector) judgeSection(rrs []dns.RR) policy.Verdict {
 }
 
 // target returns the name that a record sends its reader on to, "" for a record
-// that does not. Addresses are judged only where a list asks for it (judgeAddresses),
-// because strangers share them; names of servers (NS, MX, SOA) and of hosts (PTR) never: what a client
-// asks for next under such a name is judged then.
+// that does not. Addresses are judged only where a list asks for it
+// (judgeAddresses), because strangers share them; names of servers (NS, MX,
+// SOA) and of hosts (PTR) never: what a client asks for next under such a name
+// is judged then.
 func target(rr dns.RR, qname string) string {
 	name := ""
 	switch rr := rr.(type) {

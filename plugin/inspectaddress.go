@@ -94,5 +94,5 @@ func (i *inspector) decideAddress(host string, ip net.IP) policy.Verdict {
 	if !ok { // an update may have a record without data, an answer does not
 		return policy.Verdict{}
 	}
-	return i.policy.DecideAddress(i.request.Question[0].Name, host, addr.Unmap(), i.client())
+	return i.policy.DecideAddress(i.request.Question[0].Name, host, addr, i.client())
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// addressZone is a list of names and of addresses, as many of the ones as of the others.
+// addressZone has names and addresses, each with an exception.
 const addressZone = "@ SOA a. b. 1 2 3 4 5\nbadsite.example CNAME .\n*.badsite.example CNAME .\nother.example CNAME .\nfine.example CNAME rpz-passthru.\n" +
 	"24.0.2.0.192.rpz-ip CNAME .\n32.9.2.0.192.rpz-ip CNAME rpz-passthru.\n32.zz.db8.2001.rpz-ip CNAME .\n128.9.zz.db8.2001.rpz-ip CNAME rpz-passthru.\n"
 

@@ -89,8 +89,9 @@ func (n *NoNudify) doubts() []string {
 		return nil
 	}
 	for _, a := range n.config.Answer.Addresses {
-		if d := doubt(a.Unmap()); d != "" {
-			found = append(found, fmt.Sprintf("Sinkhole address %v %s", a.Unmap(), d))
+		a = a.Unmap()
+		if d := doubt(a); d != "" {
+			found = append(found, fmt.Sprintf("Sinkhole address %v %s", a, d))
 		}
 	}
 	return found

@@ -9,6 +9,7 @@ package discovery
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -31,7 +32,7 @@ type Config struct {
 	// Errors are the INFO-CODEs of extended errors that the resolver returns (RFC
 	// 8914 §4), in any order.
 	Errors    []uint16
-	Listeners []Listener // the most wanted first; at most MaxListeners are told of
+	Listeners []Listener // the most wanted first; at most maxListeners are told of
 }
 
 // Listener is where the resolver answers encrypted.
@@ -45,13 +46,13 @@ type Listener struct {
 // Limits on a Config.
 const (
 	MaxInfo      = 255 - len("infourl=") // octets, so that the key is one character-string
-	MaxListeners = 8
+	maxListeners = 8
 	maxHints     = 4 // addresses of a listener that are told, of each family
 )
 
-// TTL is how long what the resolver tells of itself is kept, in seconds. It is
+// ttl is how long what the resolver tells of itself is kept, in seconds. It is
 // short, for it changes with the configuration.
-const TTL = 300
+const ttl = 300
 
 // arpa is the zone of what any resolver has to say of itself.
 const arpa = "resolver.arpa."
@@ -72,7 +73,7 @@ func New(c Config) *Zone {
 		return z
 	}
 	z.name = c.Name.FQDN()
-	for i, l := range c.Listeners[:min(len(c.Listeners), MaxListeners)] {
+	for i, l := range c.Listeners[:min(len(c.Listeners), maxListeners)] {
 		z.svcbs = append(z.svcbs, dns.SVCB{Priority: uint16(i + 1), Target: z.name, Value: l.params()})
 	}
 	return z
@@ -114,33 +115,31 @@ func ranges(numbers []uint16) string {
 // params returns the service parameters, in the order that the wire wants (RFC
 // 9460 §2.2).
 func (l Listener) params() []dns.SVCBKeyValue {
-	var v4, v6 []netip.Addr
-	for _, a := range l.Addresses {
-		if a = a.Unmap(); a.Is4() {
-			v4 = append(v4, a)
-		} else {
-			v6 = append(v6, a)
-		}
-	}
+	v4, v6 := hints(l.Addresses)
 	params := []dns.SVCBKeyValue{&dns.SVCBAlpn{Alpn: l.ALPN}, &dns.SVCBPort{Port: l.Port}}
 	if len(v4) > 0 {
-		hint := new(dns.SVCBIPv4Hint)
-		for _, a := range v4[:min(len(v4), maxHints)] {
-			hint.Hint = append(hint.Hint, a.AsSlice())
-		}
-		params = append(params, hint)
+		params = append(params, &dns.SVCBIPv4Hint{Hint: v4})
 	}
 	if len(v6) > 0 {
-		hint := new(dns.SVCBIPv6Hint)
-		for _, a := range v6[:min(len(v6), maxHints)] {
-			hint.Hint = append(hint.Hint, a.AsSlice())
-		}
-		params = append(params, hint)
+		params = append(params, &dns.SVCBIPv6Hint{Hint: v6})
 	}
 	if l.Path != "" {
 		params = append(params, &dns.SVCBDoHPath{Template: l.Path})
 	}
 	return params
+}
+
+// hints returns the addresses that are told, by family.
+func hints(addresses []netip.Addr) (v4, v6 []net.IP) {
+	for _, a := range addresses {
+		switch a = a.Unmap(); {
+		case a.Is4() && len(v4) < maxHints:
+			v4 = append(v4, a.AsSlice())
+		case a.Is6() && len(v6) < maxHints:
+			v6 = append(v6, a.AsSlice())
+		}
+	}
+	return v4, v6
 }
 
 // Owns reports whether a query is to be answered here: all that is asked at and
@@ -221,7 +220,7 @@ func (z *Zone) records(qname string) (rrs []dns.RR) {
 }
 
 func header(owner string, rrtype uint16) dns.RR_Header {
-	return dns.RR_Header{Name: owner, Rrtype: rrtype, Class: dns.ClassINET, Ttl: TTL}
+	return dns.RR_Header{Name: owner, Rrtype: rrtype, Class: dns.ClassINET, Ttl: ttl}
 }
 
 // soa returns the SOA record of resolver.arpa in the letter case of a name in it.
@@ -230,7 +229,7 @@ func (z *Zone) soa(qname string) *dns.SOA {
 	owner := qname[max(0, len(qname)-len(arpa)):]
 	return &dns.SOA{
 		Hdr: header(owner, dns.TypeSOA), Ns: z.server(owner), Mbox: "hostmaster.invalid.",
-		Serial: 1, Refresh: 3600, Retry: 600, Expire: 604800, Minttl: TTL,
+		Serial: 1, Refresh: 3600, Retry: 600, Expire: 604800, Minttl: ttl,
 	}
 }
 

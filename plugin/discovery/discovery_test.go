@@ -79,7 +79,7 @@ func lines(t *testing.T, m *dns.Msg, qname string) (found []string) {
 		t.Fatal(err)
 	}
 	for _, rr := range got.Answer {
-		if rr.Header().Name != qname || rr.Header().Ttl != TTL {
+		if rr.Header().Name != qname || rr.Header().Ttl != ttl {
 			t.Errorf("Answer %v", rr)
 		}
 		text := strings.TrimPrefix(rr.String(), rr.Header().String())
@@ -153,7 +153,7 @@ func TestNothing(t *testing.T) {
 // TestLimits goes beyond each.
 func TestLimits(t *testing.T) {
 	c := Config{Name: "dns.school.example", Info: "https://dns.school.example/" + strings.Repeat("x", MaxInfo)}
-	for range MaxListeners + 1 {
+	for range maxListeners + 1 {
 		l := Listener{ALPN: []string{"dot"}, Port: 853}
 		for i := range 2 * (maxHints + 1) {
 			if i%2 == 0 {
@@ -169,7 +169,7 @@ func TestLimits(t *testing.T) {
 		t.Error("An URL that is too long is told")
 	}
 	m := z.Reply(new(dns.Msg).SetQuestion("_dns.resolver.arpa.", dns.TypeSVCB))
-	if len(m.Answer) != MaxListeners {
+	if len(m.Answer) != maxListeners {
 		t.Fatalf("%d listeners", len(m.Answer))
 	}
 	for _, p := range m.Answer[0].(*dns.SVCB).Value {

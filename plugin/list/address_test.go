@@ -39,7 +39,7 @@ z.example.rpz.example. CNAME .
 		{false, "3 block exact x.example, 4 " + not + ", 5 " + not + ", 6 " + not + ", 8 " + not + ", 9 " + not + ", 10 " + not + ", 11 " + not +
 			", 12 " + not + ", 13 " + not + ", 14 " + not + ", 16 " + not + ", 17 block exact y.example, 18 block exact z.example"},
 		{true, "3 block exact x.example, 4 block address 192.0.2.0/24, 5 pass address 192.0.2.9/32, 6 block address 2001:db8:1::/48" +
-			", 8 not the prefix of an address: bits are set behind its length, 9 not the prefix of an address: its length is no number from 1 to 32" +
+			", 8 not the prefix of an address: bits are set behind its length, 9 not the prefix of an address: want a length from 1 to 32, without a leading zero" +
 			", 10 action other than block or pass, 11 action other than block or pass, 12 " + not + ", 13 " + not + ", 14 " + not +
 			", 16 block address 192.0.2.7/32, 17 block exact y.example, 18 block exact z.example"},
 	} {

@@ -52,8 +52,8 @@ func (p *Policy) blockAddress(qname, host string, addr netip.Addr, lists []*List
 
 // The reasons for which a Guard refuses a rule about addresses.
 var (
-	ErrShortPrefix = errors.New("a prefix shorter than /16, or /32 of IPv6, is never blocked: that is all that a provider and its customers have")
-	ErrSpecial     = errors.New("an address that is not of the public Internet is never blocked: machines and networks of every reader have it")
+	ErrShortPrefix = errors.New("a prefix shorter than /16 (IPv4) or /32 (IPv6) is never blocked: it would hold a whole provider with all its customers")
+	ErrSpecial     = errors.New("an address that is not on the public Internet is never blocked: every network has machines with it")
 )
 
 // The shortest prefixes that a list may block. An internet registry gives a whole
@@ -69,8 +69,10 @@ const (
 var public6 = netip.MustParsePrefix("2000::/3")
 
 // special4 are the ranges of IPv4 that networks and machines have of their own:
-// of IANA's registry of special-purpose addresses, those that are in use. An
-// address from a range for documentation does no harm, and test entries have it.
+// of IANA's registry of special-purpose addresses, those that are in use. Package
+// source, which connects to addresses, refuses the rest of the registry as well, of
+// IPv6, too; to block an address that is for documentation, benchmarks or tunnels
+// does no harm, and test entries have one.
 var special4 = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
 	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.16.0.0/12"),

@@ -101,7 +101,8 @@ func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
 // target, and nothing undoes that. Both names are in presentation form, in any
 // letter case.
 //
-// The lists of signals, which are asked for by their own name, are left out.
+// Lists of signals (List.Bypass) are not asked: these names are looked up
+// directly.
 //
 // The precedence is that of Decide. The policy must be for the client, and for
 // the query name, whatever zone the target is in. An exception of the operator
@@ -138,9 +139,9 @@ func (p *Policy) blockTarget(qname string, target *set.Key, lists []List, client
 	return Verdict{}
 }
 
-// judges reports whether where an answer leads is to be judged at all: the policy
-// is for the client and the query name, and no exception of the operator means
-// the query name or the one that the answer leads to.
+// judges reports whether where an answer leads is to be judged at all: the
+// policy is for the client and the query name, and no exception of the operator
+// means the query name or the one that the answer leads to.
 func (p *Policy) judges(qname, target *set.Key, client netip.Addr) bool {
 	if !p.config.Clients.Include(client) || p.config.Zones != nil && p.config.Zones.Match(qname).Labels == 0 {
 		return false

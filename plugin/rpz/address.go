@@ -22,8 +22,8 @@ var ErrAddress = errors.New("not the prefix of an address")
 const responseIP = "rpz-ip"
 
 // ParseAddress returns the rule that one record of the policy zone stands for if
-// its trigger is an address in an answer (draft-vixie-dnsop-dns-rpz-00 §4.3). Of
-// owner, origin and target holds what Parse says of them, and the actions are the same.
+// its trigger is an address in an answer (draft-vixie-dnsop-dns-rpz-00 §4.3).
+// owner, origin and target are as for Parse, and so are the actions.
 //
 //	24.0.2.0.192.rpz-ip       CNAME .              block address 192.0.2.0/24
 //	48.zz.1.db8.2001.rpz-ip   CNAME *.             block address 2001:db8:1::/48
@@ -34,12 +34,9 @@ const responseIP = "rpz-ip"
 // errors are ErrSkip, ErrTrigger for any other trigger, ErrAction, ErrOutOfZone
 // and ErrAddress.
 func ParseAddress(origin, owner string, rrtype uint16, target string) (rule.Rule, error) {
-	trigger, ok := relative(owner, origin)
-	switch {
-	case !ok:
-		return rule.Rule{}, ErrOutOfZone
-	case ofZone(trigger, rrtype):
-		return rule.Rule{}, ErrSkip
+	trigger, err := triggerOf(origin, owner, rrtype)
+	if err != nil {
+		return rule.Rule{}, err
 	}
 	cut := strings.LastIndexByte(trigger, '.')
 	if !strings.EqualFold(trigger[cut+1:], responseIP) {
@@ -83,7 +80,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	case !ok:
 		return netip.Prefix{}, wrong("want its length, then four octets or eight words from the last to the first")
 	case err != nil || labels[n][0] == '0' || int(bits) > addr.BitLen():
-		return netip.Prefix{}, wrong(fmt.Sprintf("its length is no number from 1 to %d", addr.BitLen()))
+		return netip.Prefix{}, wrong(fmt.Sprintf("want a length from 1 to %d, without a leading zero", addr.BitLen()))
 	case addr.Is4In6():
 		return netip.Prefix{}, wrong("IPv4 inside of IPv6 is written as IPv4")
 	}

@@ -5,7 +5,7 @@
 // for whoever asks for it, the address in an answer (ParseAddress), and of its
 // actions the two that a rule has: block and pass. Every other trigger or
 // action is an error of its record alone, so that a zone that also holds, say,
-// address triggers can be used for the names that it holds.
+// client triggers can be used for the names that it holds.
 package rpz
 
 import (
@@ -24,9 +24,10 @@ var (
 	// ErrSkip marks a record that is no rule and no fault either: what stands
 	// at the apex, DNSSEC records, the TXT record of the list at _list.meta.
 	ErrSkip = errors.New("record of the zone itself, not a rule")
-	// ErrTrigger marks a rule that is not triggered by a query name: an
-	// rpz-ip, rpz-client-ip, rpz-nsip or rpz-nsdname owner. A bare "*" is
-	// refused with it too: it would mean every name there is.
+	// ErrTrigger marks a rule with a trigger that the function does not read: for
+	// Parse an rpz-ip, rpz-client-ip, rpz-nsip or rpz-nsdname owner, for
+	// ParseAddress any but rpz-ip. A bare "*" is refused with it too: it would
+	// mean every name there is.
 	ErrTrigger = errors.New("trigger other than a query name")
 	// ErrAction marks a rule that does something other than block or pass:
 	// drop, tcp-only, or data of its own, a CNAME to another host included.
@@ -55,12 +56,10 @@ const meta = "_list.meta"
 // NODATA is a block like NXDOMAIN: which of the two denials a client gets is
 // what this server's action says, for all lists alike.
 func Parse(origin, owner string, rrtype uint16, target string) (rule.Rule, error) {
-	trigger, ok := relative(owner, origin)
+	trigger, err := triggerOf(origin, owner, rrtype)
 	switch {
-	case !ok:
-		return rule.Rule{}, ErrOutOfZone
-	case ofZone(trigger, rrtype):
-		return rule.Rule{}, ErrSkip
+	case err != nil:
+		return rule.Rule{}, err
 	case foreign(trigger):
 		return rule.Rule{}, ErrTrigger
 	case rrtype != dns.TypeCNAME:
@@ -79,6 +78,19 @@ func Parse(origin, owner string, rrtype uint16, target string) (rule.Rule, error
 		return rule.Rule{}, err
 	}
 	return rule.Rule{Name: n, Trigger: scope, Action: act}, nil
+}
+
+// triggerOf returns the owner of a rule without the origin. The errors are
+// ErrOutOfZone and ErrSkip.
+func triggerOf(origin, owner string, rrtype uint16) (string, error) {
+	trigger, ok := relative(owner, origin)
+	switch {
+	case !ok:
+		return "", ErrOutOfZone
+	case ofZone(trigger, rrtype):
+		return "", ErrSkip
+	}
+	return trigger, nil
 }
 
 // relative cuts origin off owner. The apex is the empty string. An escaped dot

@@ -45,7 +45,7 @@ func (s *Set) MatchAddress(a netip.Addr) rule.Action {
 	a = a.Unmap()
 	for _, l := range s.addresses.family(a) {
 		prefix, err := a.Prefix(l.bits)
-		if err != nil { // no length of a family is too long for its addresses
+		if err != nil { // never: no prefix of a family is longer than its addresses
 			continue
 		}
 		k := addressKey(prefix.Addr().As16())
@@ -123,19 +123,22 @@ func (as *addresses) size() (n, memory int) {
 	return n, memory
 }
 
-// addressesByBits collects prefixes: at [0] those of IPv4, at [1] of IPv6.
+// addressesByBits collects prefixes by family and length: at [0] those of IPv4, at
+// [1] of IPv6. An ofLength in it does not know its bits, which are its place.
 type addressesByBits struct {
 	lengths [2][129]ofLength
-	n       int
+	n       int // prefixes, duplicates included
 }
 
+// maxAddresses returns the number of address prefixes that the builder takes.
 func (b *Builder) maxAddresses() int { return cmp.Or(b.MaxAddresses, DefaultMaxAddresses) }
 
+// tooManyAddresses reports whether it was given more.
 func (b *Builder) tooManyAddresses() bool {
 	return b.addresses != nil && b.addresses.n > b.maxAddresses()
 }
 
-// addAddress takes a rule about addresses over.
+// addAddress is Add for a rule about addresses.
 func (b *Builder) addAddress(r rule.Rule) {
 	if !r.Prefix.IsValid() || r.Action != rule.Block && r.Action != rule.Pass {
 		return
@@ -167,7 +170,8 @@ func (b *addressesByBits) sorted() *addresses {
 	return &addresses{longestFirst(b.lengths[0][:]), longestFirst(b.lengths[1][:])}
 }
 
-// longestFirst returns the lengths of one family that have any prefix.
+// longestFirst returns the lengths of one family that have any prefix, each with
+// its bits.
 func longestFirst(lengths []ofLength) (used []ofLength) {
 	for bits, l := range slices.Backward(lengths) {
 		if len(l.block)+len(l.pass) > 0 {
@@ -180,5 +184,5 @@ func longestFirst(lengths []ofLength) (used []ofLength) {
 // distinct sorts keys in place and drops those that are there twice.
 func distinct(keys []addressKey) []addressKey {
 	slices.SortFunc(keys, compareAddresses)
-	return slices.Clone(slices.Compact(keys)) // without the room to grow
+	return slices.Clone(slices.Compact(keys)) // which has no room left over
 }

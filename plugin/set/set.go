@@ -1,5 +1,5 @@
-// Package set holds the rules of one list in a form that is made to be asked:
-// a Bloom filter in front of an exact set. Rules about addresses, which few lists
+// Package set holds the rules of one list in a form that is made to be asked: a
+// Bloom filter in front of an exact set. Rules about addresses, which few lists
 // have, are sorted prefixes beside it.
 //
 // Most query names are not listed, and the filter says so after reading one
@@ -46,10 +46,9 @@ type Match struct {
 }
 
 // Match returns the longest rule that means the name, an exception before a
-// block of the same length. Exceptions
-// count only where a rule blocks: a name without a blocking rule gets the zero
-// Match, but for Proofs and Absent. It does not allocate, except for a name that
-// a blinded list holds.
+// block of the same length. Exceptions count only where a rule blocks: a name
+// without a blocking rule gets the zero Match, but for Proofs and Absent. It
+// does not allocate, except for a name that a blinded list holds.
 func (s *Set) Match(k *Key) Match {
 	if s.blind != nil {
 		return s.blind.match(k)
@@ -115,9 +114,9 @@ func (s *Set) Bytes() int {
 	return s.block.bytes() + s.pass.bytes() + prefixes
 }
 
-// All yields every rule about names: first the blocked names, then the exceptions, each
-// sorted by their reversed text. Of a blinded set it yields none: nobody knows
-// the names.
+// All yields every rule about names: first the blocked names, then the
+// exceptions, each sorted by their reversed text. Of a blinded set it yields
+// none: nobody knows the names.
 func (s *Set) All() iter.Seq[rule.Rule] {
 	return func(yield func(rule.Rule) bool) {
 		_ = s.block.each(rule.Block, yield) && s.pass.each(rule.Pass, yield)
