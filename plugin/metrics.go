@@ -26,7 +26,7 @@ var verdictCount = promauto.NewCounterVec(prometheus.CounterOpts{
 	Namespace: plugin.Namespace,
 	Subsystem: directive.Name,
 	Name:      "verdicts_total",
-	Help:      "Counter of queries for listed names, by what was done with them.",
+	Help:      "Counter of queries for listed names, or with an answer that leads to a listed name or address, by what was done with them.",
 }, []string{"server", "view", "action", "reason", "transport"})
 
 // bypassCount is apart from verdictCount, so that the figures of the lists say
