@@ -61,8 +61,11 @@ func TestWaits(t *testing.T) {
 		"list https://a.example/x\naction shadow": false, "list axfr://192.0.2.1/rpz": true,
 	} {
 		c, err := parse(block(properties), "")
-		if err != nil || c.Waits() != want {
-			t.Errorf("%q: %v", properties, err)
+		if err != nil {
+			t.Fatalf("%q: %v", properties, err)
+		}
+		if got := c.Waits(); got != want {
+			t.Errorf("%q: %v, want %v", properties, got, want)
 		}
 	}
 }

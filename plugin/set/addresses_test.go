@@ -56,7 +56,7 @@ func TestMatchAddress(t *testing.T) {
 	if fmt.Sprint(all) != want {
 		t.Errorf("Addresses: %v", all)
 	}
-	for n := range len(all) {
+	for n := range len(all) { // an iterator that goes on after the break panics
 		seen := 0
 		for range s.Addresses() {
 			if seen++; seen > n {
