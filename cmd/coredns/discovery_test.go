@@ -47,7 +47,7 @@ func TestDiscovery(t *testing.T) {
 	if got := rdata(m.Answer); !slices.Equal(got, want) || !m.Authoritative {
 		t.Errorf("Got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	for _, r := range roads(i) {
+	for _, r := range routes(i) {
 		if r.transport == "udp" || r.transport == "tcp" || strings.HasSuffix(r.server, ":"+other) {
 			continue
 		}
@@ -131,7 +131,7 @@ func TestPaths(t *testing.T) {
 	i := start(t, "https://.:0 https3://.:0 {\n bind 127.0.0.1\n root "+dir+"\n tls certificate.pem key.pem\n nonudify {\n except doh:/a doh:/dns-query/b\n}\n whoami\n}\n")
 	defer stop(i)
 	for path, want := range map[string]bool{"/dns-query": true, "/a": true, "/dns-query/b": true, "/b": false, "/a/": false, "/dns-query/": false, "/A": false} {
-		for _, r := range roads(i) {
+		for _, r := range routes(i) {
 			r.path = path
 			_, err := r.ask(new(dns.Msg).SetQuestion("a.example.", dns.TypeA), "")
 			if (err == nil) != want || !want && !strings.HasPrefix(err.Error(), "HTTP 404 ") {
@@ -141,8 +141,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestRoadsClosed refuses what could not work.
-func TestRoadsClosed(t *testing.T) {
+// TestEndpointsRefused refuses what could not work.
+func TestEndpointsRefused(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
 	files := dir + "/certificate.pem " + dir + "/key.pem"
@@ -159,8 +159,8 @@ func TestRoadsClosed(t *testing.T) {
 	}
 }
 
-// TestSideRoads warns of an encrypted way past the filter.
-func TestSideRoads(t *testing.T) {
+// TestOpenListeners warns of an encrypted way past the filter.
+func TestOpenListeners(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
 	files := dir + "/certificate.pem " + dir + "/key.pem"

@@ -73,7 +73,7 @@ func newProbe() *dns.Msg {
 func up(t *testing.T, i *caddy.Instance) {
 	t.Helper()
 	probe := newProbe()
-	for _, r := range roads(i) {
+	for _, r := range routes(i) {
 		r.stranger = true
 		if reply, err := r.ask(probe, ""); err != nil || reply.Rcode != dns.RcodeBadVers {
 			t.Fatalf("The server is not up %v: %v %v", r, reply, err)

@@ -21,7 +21,7 @@ func TestLogOfQueries(t *testing.T) {
 	t.Parallel()
 	mark, dir, client := fresh("logged"), t.TempDir(), net.IPv4(127, 0, 87, 3)
 	certify(t, dir)
-	i := start(t, allRoads+fmt.Sprintf(`    bind 127.0.0.1
+	i := start(t, allRoutes+fmt.Sprintf(`    bind 127.0.0.1
     root %s
     metadata
     errors
@@ -35,7 +35,7 @@ func TestLogOfQueries(t *testing.T) {
 `, dir, mark, newUpstream(t).addr))
 	defer stop(i)
 	n := 0
-	for _, r := range roads(i) {
+	for _, r := range routes(i) {
 		r.from = client
 		for _, name := range []string{unsaid + ".badsite.example.", unsaid + ".good.example."} {
 			if _, err := r.ask(new(dns.Msg).SetQuestion(name, dns.TypeA), ""); err != nil {
@@ -81,7 +81,7 @@ func tapped(l net.Listener, messages chan<- *tap.Message) error {
 }
 
 // TestTap: what the dnstap plugin hears of a denial is the denial as it was sent,
-// whatever the way.
+// whatever the route.
 func TestTap(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -93,9 +93,9 @@ func TestTap(t *testing.T) {
 	}
 	messages, ended := make(chan *tap.Message, 100), make(chan error, 1)
 	go func() { ended <- tapped(l, messages) }()
-	i := start(t, allRoads+" bind 127.0.0.1\n root "+dir+"\n dnstap "+socket+" full\n nonudify {\n  block badsite.example\n }\n}\n")
+	i := start(t, allRoutes+" bind 127.0.0.1\n root "+dir+"\n dnstap "+socket+" full\n nonudify {\n  block badsite.example\n }\n}\n")
 	replies := map[uint16]*dns.Msg{}
-	for _, r := range roads(i) {
+	for _, r := range routes(i) {
 		m := new(dns.Msg).SetQuestion("www.badsite.example.", dns.TypeA).SetEdns0(1232, false)
 		m.Id = uint16(1 + len(replies))
 		reply, err := r.ask(m, "")

@@ -37,15 +37,15 @@ func (s *slowUpstream) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 	s.upstream.ServeDNS(w, r)
 }
 
-// everyRoad starts a server that lists badsite.example and has every road to it
+// everyRoute starts a server that lists badsite.example and has every route to it
 // over IPv4.
-func everyRoad(t *testing.T, upstream string) []road {
+func everyRoute(t *testing.T, upstream string) []route {
 	t.Helper()
 	dir := t.TempDir()
 	certify(t, dir)
-	i := start(t, allRoads+" bind 127.0.0.1\n root "+dir+"\n nonudify {\n  block badsite.example\n }\n forward . "+upstream+"\n}\n")
+	i := start(t, allRoutes+" bind 127.0.0.1\n root "+dir+"\n nonudify {\n  block badsite.example\n }\n forward . "+upstream+"\n}\n")
 	t.Cleanup(func() { stop(i) })
-	return roads(i)
+	return routes(i)
 }
 
 // packed returns a query on the wire.
@@ -61,7 +61,7 @@ func packed(t *testing.T, id uint16, name string) []byte {
 }
 
 // open opens a connection over TCP or TLS that ends with the test.
-func open(t *testing.T, r road) net.Conn {
+func open(t *testing.T, r route) net.Conn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -97,7 +97,7 @@ func replies(c net.Conn, n int) (map[uint16]*dns.Msg, error) {
 func TestPipelined(t *testing.T) {
 	t.Parallel()
 	const queries = 200
-	all := everyRoad(t, newUpstream(t).addr)
+	all := everyRoute(t, newUpstream(t).addr)
 	for _, r := range all {
 		if r.transport != "tcp" && r.transport != "tls" {
 			continue
@@ -152,7 +152,7 @@ func rightly(m *dns.Msg, name string) error {
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	both := append(framed(packed(t, 1, "www.badsite.example.")), framed(packed(t, 2, "www.good.example."))...)
-	for _, r := range everyRoad(t, newUpstream(t).addr) {
+	for _, r := range everyRoute(t, newUpstream(t).addr) {
 		if r.transport != "tcp" && r.transport != "tls" {
 			continue
 		}
@@ -187,8 +187,8 @@ func TestSlowUpstream(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
 			up, address := newSlowUpstream(t)
-			var r road
-			for _, r = range everyRoad(t, address) {
+			var r route
+			for _, r = range everyRoute(t, address) {
 				if r.transport == transport {
 					break
 				}
@@ -234,7 +234,7 @@ func judged(ask func(query []byte) ([]byte, error), query []byte, name string) e
 
 // together returns a way to ask several queries at once, over one connection if
 // the transport has room for that.
-func (r road) together(t *testing.T, ctx context.Context) func(query []byte) ([]byte, error) {
+func (r route) together(t *testing.T, ctx context.Context) func(query []byte) ([]byte, error) {
 	t.Helper()
 	switch r.transport {
 	case "https-post":
@@ -267,7 +267,7 @@ func (r road) together(t *testing.T, ctx context.Context) func(query []byte) ([]
 }
 
 func posted(ctx context.Context, client http.RoundTripper, query []byte, version int) ([]byte, error) {
-	req, err := road{}.post(ctx, query)
+	req, err := route{}.post(ctx, query)
 	if err != nil {
 		return nil, err
 	}

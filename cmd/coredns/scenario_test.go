@@ -30,7 +30,7 @@ import (
 //	www.badsite.example A +do => NXDOMAIN soa=badsite.example. ede=17
 //
 // It goes over UDP, or over the transport that a flag names (+tcp, +https-post:
-// transports has them all), or with +all over every road that leads to the
+// transports has them all), or with +all over every route that leads to the
 // server, and then the answer must be the same on each. LOOPBACK in the Corefile
 // is what to bind to for IPv4 and IPv6, CERTIFICATE and KEY are for the tls
 // plugin. @127.0.0.2 is where the query comes from, +proxy=192.0.2.7 what a
@@ -313,12 +313,12 @@ func (s *scenario) ask(f []string) error {
 			return err
 		}
 	}
-	ways := q.ways(s.instance)
-	if len(ways) == 0 {
+	all := q.routes(s.instance)
+	if len(all) == 0 {
 		return s.impassable(q)
 	}
 	said := ""
-	for _, r := range ways {
+	for _, r := range all {
 		says, err := s.walk(r, q, f[arrow+1:])
 		if err == nil && said != "" && says != said {
 			err = fmt.Errorf("%s, before it was %s", says, said)
@@ -331,9 +331,9 @@ func (s *scenario) ask(f []string) error {
 	return nil
 }
 
-// walk asks over one road, holds the reply against what is wanted and returns it
+// walk asks over one route, holds the reply against what is wanted and returns it
 // in words.
-func (s *scenario) walk(r road, q query, want []string) (string, error) {
+func (s *scenario) walk(r route, q query, want []string) (string, error) {
 	reply, err := r.ask(q.msg, q.secret)
 	if err != nil {
 		if errors.Is(err, errDropped) && want[0] == dropped {
@@ -351,7 +351,7 @@ func (s *scenario) walk(r road, q query, want []string) (string, error) {
 // query is the left side of a step.
 type query struct {
 	msg    *dns.Msg
-	road          // +tcp, @127.0.0.2, +proxy=192.0.2.7
+	route         // +tcp, @127.0.0.2, +proxy=192.0.2.7
 	all    bool   // +all
 	secret string // +tsig: of the key that it is signed with
 }
@@ -361,7 +361,7 @@ func newQuery(f []string) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
-	q := query{msg: new(dns.Msg).SetQuestion(dns.Fqdn(f[0]), qtype), road: road{transport: "udp"}}
+	q := query{msg: new(dns.Msg).SetQuestion(dns.Fqdn(f[0]), qtype), route: route{transport: "udp"}}
 	for _, flag := range f[2:] {
 		switch {
 		case transports[strings.TrimPrefix(flag, "+")] != nil:

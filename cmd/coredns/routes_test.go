@@ -40,8 +40,9 @@ const serverName = "dns.example"
 // errDropped says that a query was left without an answer.
 var errDropped = errors.New("no answer")
 
-// road is a way to a server: over what, where to, and where from.
-type road struct {
+// route is how a query reaches a server: a transport and an address, and where it
+// comes from.
+type route struct {
 	transport string // one of transports
 	server    string // address and port
 	from      net.IP // the client's address, nil for any
@@ -54,9 +55,9 @@ type road struct {
 
 // transports carry a message to a server and its reply back, each over what a
 // client of that kind uses.
-var transports = map[string]func(r road, ctx context.Context, query []byte) ([]byte, error){
-	"udp": road.udp, "tcp": road.tcp, "tls": road.dot, "quic": road.doq, "grpc": road.grpc,
-	"https": road.dohGet, "https-post": road.dohPost, "https3": road.doh3Get, "https3-post": road.doh3Post,
+var transports = map[string]func(r route, ctx context.Context, query []byte) ([]byte, error){
+	"udp": route.udp, "tcp": route.tcp, "tls": route.dot, "quic": route.doq, "grpc": route.grpc,
+	"https": route.dohGet, "https-post": route.dohPost, "https3": route.doh3Get, "https3-post": route.doh3Post,
 }
 
 // listeners are the transports that each kind of server has, over UDP and over
@@ -70,55 +71,55 @@ var listeners = map[string]struct{ udp, tcp []string }{
 	"*dnsserver.ServergRPC":   {nil, []string{"grpc"}},
 }
 
-// roads returns all roads to the servers of an instance, those over IPv4 first.
+// routes returns all routes to the servers of an instance, those over IPv4 first.
 // Only caddy knows of what kind a server is, and does not tell: the addresses of
 // several kinds look alike.
-func roads(i *caddy.Instance) (all []road) {
+func routes(i *caddy.Instance) (all []route) {
 	for _, s := range i.Servers() {
 		name := reflect.ValueOf(s).FieldByName("server").Elem().Type().String()
 		kind, known := listeners[name]
 		if !known {
-			panic("no road leads to a " + name)
+			panic("no route leads to a " + name)
 		}
 		for _, t := range kind.udp {
-			all = append(all, road{transport: t, server: s.LocalAddr().String()})
+			all = append(all, route{transport: t, server: s.LocalAddr().String()})
 		}
 		for _, t := range kind.tcp {
-			all = append(all, road{transport: t, server: s.Addr().String()})
+			all = append(all, route{transport: t, server: s.Addr().String()})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b road) int { return strings.Count(a.server, ":") - strings.Count(b.server, ":") })
+	slices.SortStableFunc(all, func(a, b route) int { return strings.Count(a.server, ":") - strings.Count(b.server, ":") })
 	return all
 }
 
-// allRoads begins a server block that has them all.
-const allRoads = ".:0 tls://.:0 https://.:0 https3://.:0 quic://.:0 grpc://.:0 {\n tls certificate.pem key.pem\n"
+// allRoutes begins a server block that has them all.
+const allRoutes = ".:0 tls://.:0 https://.:0 https3://.:0 quic://.:0 grpc://.:0 {\n tls certificate.pem key.pem\n"
 
-// TestRoads: none is forgotten, so that +all is all of them.
-func TestRoads(t *testing.T) {
+// TestRoutes: none is forgotten, so that +all is all of them.
+func TestRoutes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	certify(t, dir)
-	i := start(t, allRoads+" bind "+loopback()+"\n root "+dir+"\n whoami\n}\n")
+	i := start(t, allRoutes+" bind "+loopback()+"\n root "+dir+"\n whoami\n}\n")
 	defer stop(i)
 	found := map[string]int{}
-	for _, r := range roads(i) {
+	for _, r := range routes(i) {
 		found[r.transport]++
 	}
 	for name := range transports {
 		if want := len(strings.Fields(loopback())); found[name] != want {
-			t.Errorf("%d roads over %s, want %d", found[name], name, want)
+			t.Errorf("%d routes over %s, want %d", found[name], name, want)
 		}
 	}
 }
 
-func (r road) String() string {
+func (r route) String() string {
 	return fmt.Sprintf("over %s to %s", r.transport, r.server)
 }
 
 // ask sends a query and returns the reply. With a secret, the query is signed
 // with the key of that TSIG record that it ends with, and the reply must be.
-func (r road) ask(q *dns.Msg, secret string) (*dns.Msg, error) {
+func (r route) ask(q *dns.Msg, secret string) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var mac string
@@ -144,7 +145,7 @@ func (r road) ask(q *dns.Msg, secret string) (*dns.Msg, error) {
 }
 
 // read unpacks what came as an answer to a query.
-func (r road) read(answer []byte, q *dns.Msg) (*dns.Msg, error) {
+func (r route) read(answer []byte, q *dns.Msg) (*dns.Msg, error) {
 	reply := new(dns.Msg)
 	if err := reply.Unpack(answer); err != nil {
 		return nil, err
@@ -169,7 +170,7 @@ func room(q *dns.Msg) int {
 }
 
 // dial opens a connection, which ends with the context.
-func (r road) dial(ctx context.Context, network string) (net.Conn, error) {
+func (r route) dial(ctx context.Context, network string) (net.Conn, error) {
 	d := net.Dialer{}
 	if r.from != nil && network == "udp" {
 		d.LocalAddr = &net.UDPAddr{IP: r.from}
@@ -190,7 +191,7 @@ func (r road) dial(ctx context.Context, network string) (net.Conn, error) {
 
 // header returns the PROXY protocol header, version 2, that names a client;
 // nothing if there is none to name.
-func (r road) header(client, server net.Addr) []byte {
+func (r route) header(client, server net.Addr) []byte {
 	if r.proxy == nil {
 		return nil
 	}
@@ -202,12 +203,12 @@ func (r road) header(client, server net.Addr) []byte {
 }
 
 // packetHeader is the header in front of a datagram.
-func (r road) packetHeader() []byte {
+func (r route) packetHeader() []byte {
 	return r.header(&net.UDPAddr{IP: r.proxy, Port: 4242}, &net.UDPAddr{IP: r.proxy, Port: 53})
 }
 
 // messages returns what is sent: the query and what is to go behind it.
-func (r road) messages(query []byte) [][]byte {
+func (r route) messages(query []byte) [][]byte {
 	if r.then == nil {
 		return [][]byte{query}
 	}
@@ -215,13 +216,13 @@ func (r road) messages(query []byte) [][]byte {
 }
 
 // tls returns what a client needs to speak one of the protocols over TLS.
-func (r road) tls(protocols ...string) *tls.Config {
+func (r route) tls(protocols ...string) *tls.Config {
 	trusted := x509.NewCertPool()
 	trusted.AppendCertsFromPEM(sourcetest.Authority())
 	return &tls.Config{RootCAs: trusted, ServerName: cmp.Or(r.name, serverName), NextProtos: protocols, InsecureSkipVerify: r.stranger}
 }
 
-func (r road) udp(ctx context.Context, query []byte) ([]byte, error) {
+func (r route) udp(ctx context.Context, query []byte) ([]byte, error) {
 	c, err := r.dial(ctx, "udp")
 	if err != nil {
 		return nil, err
@@ -239,7 +240,7 @@ func (r road) udp(ctx context.Context, query []byte) ([]byte, error) {
 	return answer[:n], err
 }
 
-func (r road) tcp(ctx context.Context, query []byte) ([]byte, error) {
+func (r route) tcp(ctx context.Context, query []byte) ([]byte, error) {
 	c, err := r.dial(ctx, "tcp")
 	if err != nil {
 		return nil, err
@@ -247,7 +248,7 @@ func (r road) tcp(ctx context.Context, query []byte) ([]byte, error) {
 	return r.stream(c, query)
 }
 
-func (r road) dot(ctx context.Context, query []byte) ([]byte, error) {
+func (r route) dot(ctx context.Context, query []byte) ([]byte, error) {
 	c, err := r.dial(ctx, "tcp")
 	if err != nil {
 		return nil, err
@@ -257,7 +258,7 @@ func (r road) dot(ctx context.Context, query []byte) ([]byte, error) {
 
 // stream sends messages with their lengths in front (RFC 1035 §4.2.2) over a
 // connection, reads the first reply and closes the connection.
-func (r road) stream(c net.Conn, query []byte) ([]byte, error) {
+func (r route) stream(c net.Conn, query []byte) ([]byte, error) {
 	defer c.Close()
 	conn := &dns.Conn{Conn: c}
 	for _, message := range r.messages(query) {
@@ -268,32 +269,32 @@ func (r road) stream(c net.Conn, query []byte) ([]byte, error) {
 	return conn.ReadMsgHeader(nil)
 }
 
-func (r road) dohGet(ctx context.Context, query []byte) ([]byte, error) {
+func (r route) dohGet(ctx context.Context, query []byte) ([]byte, error) {
 	return r.doh2(r.get(ctx, query))
 }
 
-func (r road) dohPost(ctx context.Context, query []byte) ([]byte, error) {
+func (r route) dohPost(ctx context.Context, query []byte) ([]byte, error) {
 	return r.doh2(r.post(ctx, query))
 }
 
-func (r road) doh3Get(ctx context.Context, query []byte) ([]byte, error) {
+func (r route) doh3Get(ctx context.Context, query []byte) ([]byte, error) {
 	return r.doh3(r.get(ctx, query))
 }
 
-func (r road) doh3Post(ctx context.Context, query []byte) ([]byte, error) {
+func (r route) doh3Post(ctx context.Context, query []byte) ([]byte, error) {
 	return r.doh3(r.post(ctx, query))
 }
 
 // url is where the server expects DNS over HTTPS.
-func (r road) url() string { return "https://" + serverName + cmp.Or(r.path, "/dns-query") }
+func (r route) url() string { return "https://" + serverName + cmp.Or(r.path, "/dns-query") }
 
 // get and post make the two requests of RFC 8484 §4.1.
-func (r road) get(ctx context.Context, query []byte) (*http.Request, error) {
+func (r route) get(ctx context.Context, query []byte) (*http.Request, error) {
 	values := url.Values{"dns": {base64.RawURLEncoding.EncodeToString(query)}}
 	return http.NewRequestWithContext(ctx, http.MethodGet, r.url()+"?"+values.Encode(), http.NoBody)
 }
 
-func (r road) post(ctx context.Context, query []byte) (*http.Request, error) {
+func (r route) post(ctx context.Context, query []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url(), bytes.NewReader(query))
 	if err == nil {
 		req.Header.Set("Content-Type", "application/dns-message")
@@ -301,7 +302,7 @@ func (r road) post(ctx context.Context, query []byte) (*http.Request, error) {
 	return req, err
 }
 
-func (r road) doh2(req *http.Request, err error) ([]byte, error) {
+func (r route) doh2(req *http.Request, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -312,13 +313,13 @@ func (r road) doh2(req *http.Request, err error) ([]byte, error) {
 
 // http2 returns a client that reaches the server whatever a URL says, for as long
 // as the context lives.
-func (r road) http2(ctx context.Context) *http.Transport {
+func (r route) http2(ctx context.Context) *http.Transport {
 	return &http.Transport{TLSClientConfig: r.tls(), ForceAttemptHTTP2: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return r.dial(ctx, "tcp")
 	}}
 }
 
-func (r road) doh3(req *http.Request, err error) ([]byte, error) {
+func (r route) doh3(req *http.Request, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -332,7 +333,7 @@ func (r road) doh3(req *http.Request, err error) ([]byte, error) {
 
 // http3 returns a client that reaches the server whatever a URL says, until the
 // second result is called.
-func (r road) http3() (*http3.Transport, func(), error) {
+func (r route) http3() (*http3.Transport, func(), error) {
 	socket, server, err := r.quic()
 	if err != nil {
 		return nil, nil, err
@@ -393,7 +394,7 @@ func lifetime(m *dns.Msg) (ttl uint32, ok bool) {
 
 // quic opens a socket for a connection to the server. A PROXY protocol header
 // goes before it in a datagram of its own.
-func (r road) quic() (*quic.Transport, net.Addr, error) {
+func (r route) quic() (*quic.Transport, net.Addr, error) {
 	server, err := net.ResolveUDPAddr("udp", r.server)
 	if err != nil {
 		return nil, nil, err
@@ -412,7 +413,7 @@ func (r road) quic() (*quic.Transport, net.Addr, error) {
 	return &quic.Transport{Conn: socket}, server, nil
 }
 
-func (r road) doq(ctx context.Context, query []byte) ([]byte, error) {
+func (r route) doq(ctx context.Context, query []byte) ([]byte, error) {
 	conn, leave, err := r.doqConn(ctx)
 	if err != nil {
 		return nil, err
@@ -422,7 +423,7 @@ func (r road) doq(ctx context.Context, query []byte) ([]byte, error) {
 }
 
 // doqConn opens a connection for DNS over QUIC, until the second result is called.
-func (r road) doqConn(ctx context.Context) (*quic.Conn, func(), error) {
+func (r route) doqConn(ctx context.Context) (*quic.Conn, func(), error) {
 	socket, server, err := r.quic()
 	if err != nil {
 		return nil, nil, err
@@ -465,7 +466,7 @@ func overQUIC(ctx context.Context, conn *quic.Conn, query []byte) ([]byte, error
 	return answer[2:], nil
 }
 
-func (r road) grpc(ctx context.Context, query []byte) ([]byte, error) {
+func (r route) grpc(ctx context.Context, query []byte) ([]byte, error) {
 	conn, err := r.grpcConn(ctx)
 	if err != nil {
 		return nil, err
@@ -476,7 +477,7 @@ func (r road) grpc(ctx context.Context, query []byte) ([]byte, error) {
 
 // grpcConn returns a client that reaches the server for as long as the context
 // lives.
-func (r road) grpcConn(ctx context.Context) (*grpc.ClientConn, error) {
+func (r route) grpcConn(ctx context.Context) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+r.server, grpc.WithTransportCredentials(credentials.NewTLS(r.tls())),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return r.dial(ctx, "tcp") }))
 }
@@ -488,7 +489,7 @@ func overGRPC(ctx context.Context, conn *grpc.ClientConn, query []byte) ([]byte,
 
 // overQUICToo reports whether DNS over QUIC leads to an instance, too.
 func overQUICToo(i *caddy.Instance) bool {
-	return slices.ContainsFunc(roads(i), func(r road) bool { return r.transport == "quic" })
+	return slices.ContainsFunc(routes(i), func(r route) bool { return r.transport == "quic" })
 }
 
 // tsigName and tsigSecret are the key that signs the queries of scenarios.
@@ -500,32 +501,32 @@ const (
 // dropped stands for the response code where a query gets no answer.
 const dropped = "DROPPED"
 
-// ways returns the roads that a query is to take: all that lead to the server
+// routes returns the routes that a query is to take: all that lead to the server
 // from where it comes, or the first one of its transport.
-func (q *query) ways(i *caddy.Instance) (ways []road) {
-	for _, r := range roads(i) {
+func (q *query) routes(i *caddy.Instance) (all []route) {
+	for _, r := range routes(i) {
 		host, _, _ := net.SplitHostPort(r.server)
 		local := net.ParseIP(host)
 		if q.from != nil && !local.IsUnspecified() && (q.from.To4() == nil) != (local.To4() == nil) || !q.all && r.transport != q.transport {
 			continue
 		}
 		r.from, r.proxy, r.name, r.path, r.then = q.from, q.proxy, q.name, q.path, q.then
-		ways = append(ways, r)
+		all = append(all, r)
 	}
 	if !q.all {
-		ways = ways[:min(1, len(ways))]
+		all = all[:min(1, len(all))]
 	}
-	return ways
+	return all
 }
 
-// impassable says that no road leads to the server. From an address of IPv6 on a
+// impassable says that no route leads to the server. From an address of IPv6 on a
 // machine without it, this is as it must be.
 func (s *scenario) impassable(q query) error {
 	if q.from != nil && q.from.To4() == nil && !hasIPv6() {
 		s.t.Logf("Not asked from %v: this machine has no IPv6", q.from)
 		return nil
 	}
-	return fmt.Errorf("no road leads there over %s from %v", q.transport, q.from)
+	return fmt.Errorf("no route leads there over %s from %v", q.transport, q.from)
 }
 
 // certify puts the certificate of a server and its key into a folder.
