@@ -11,10 +11,10 @@ import (
 	"github.com/miekg/dns"
 )
 
-// authority is an upstream whose answers change, that can be held up, and that
-// counts what it is asked. To it, cloaked.example is another name of
+// changingUpstream is an upstream whose answers change, that can be held up, and
+// that counts what it is asked. To it, cloaked.example is another name of
 // www.badsite.example.
-type authority struct {
+type changingUpstream struct {
 	addr string
 	ttl  uint32
 
@@ -25,53 +25,53 @@ type authority struct {
 	down    bool          // every answer is SERVFAIL
 }
 
-func newAuthority(t *testing.T, ttl uint32) *authority {
+func newChangingUpstream(t *testing.T, ttl uint32) *changingUpstream {
 	t.Helper()
-	a := &authority{ttl: ttl, address: upstreamAddress, asked: map[string]int{}}
-	a.addr = serveBoth(t, a)
-	return a
+	u := &changingUpstream{ttl: ttl, address: upstreamAddress, asked: map[string]int{}}
+	u.addr = serveBoth(t, u)
+	return u
 }
 
-func (a *authority) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
+func (u *changingUpstream) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 	name := strings.ToLower(r.Question[0].Name)
-	a.mu.Lock()
-	a.asked[name]++
-	hold := a.hold
-	a.mu.Unlock()
+	u.mu.Lock()
+	u.asked[name]++
+	hold := u.hold
+	u.mu.Unlock()
 	if hold != nil {
 		<-hold
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	m := new(dns.Msg).SetReply(r)
 	m.RecursionAvailable = true
-	if a.down {
+	if u.down {
 		m.Rcode = dns.RcodeServerFailure
 		w.WriteMsg(m)
 		return
 	}
 	if name == "cloaked.example." {
 		const target = "www.badsite.example."
-		m.Answer = append(m.Answer, &dns.CNAME{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: a.ttl}, Target: target})
+		m.Answer = append(m.Answer, &dns.CNAME{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: u.ttl}, Target: target})
 		name = target
 	}
-	address := netip.MustParseAddr(a.address).AsSlice()
-	m.Answer = append(m.Answer, &dns.A{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: a.ttl}, A: address})
+	address := netip.MustParseAddr(u.address).AsSlice()
+	m.Answer = append(m.Answer, &dns.A{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: u.ttl}, A: address})
 	w.WriteMsg(m)
 }
 
-// set changes the authority.
-func (a *authority) set(change func()) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// set changes the upstream.
+func (u *changingUpstream) set(change func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	change()
 }
 
-// times returns how often the authority was asked for a name.
-func (a *authority) times(name string) int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.asked[name+"."]
+// times returns how often the upstream was asked for a name.
+func (u *changingUpstream) times(name string) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.asked[name+"."]
 }
 
 // filtered is a server with a list that changes, before a cache.
@@ -110,22 +110,19 @@ func (f *filtered) gets(name, want string) {
 	}
 }
 
-// hit is the answer for a name that leads to one that is listed.
-const hit = "NOERROR ede=17"
-
 // TestListedWhileCached: what is listed, or led to, is denied on the very next
 // query, and resolves on the very next one when it is not listed any more, from
 // the cache that has held it all the while.
 func TestListedWhileCached(t *testing.T) {
 	t.Parallel()
-	up := newAuthority(t, 3600)
+	up := newChangingUpstream(t, 3600)
 	f := newFiltered(t, up.addr, "success 100")
 	for range 3 {
 		f.gets("hot.example", passes)
 		f.gets("cloaked.example", passes)
 		f.lists("hot.example badsite.example")
 		f.gets("hot.example", denies)
-		f.gets("cloaked.example", hit)
+		f.gets("cloaked.example", deniesTarget)
 		f.lists("")
 	}
 	f.gets("cold.example", passes)
@@ -146,7 +143,7 @@ const prefetching = "prefetch 1 1h 90%"
 // listed while it is being fetched is denied at once.
 func TestListedWhilePrefetched(t *testing.T) {
 	t.Parallel()
-	up := newAuthority(t, 60)
+	up := newChangingUpstream(t, 60)
 	f := newFiltered(t, up.addr, prefetching)
 	for _, name := range []string{"hot.example", "cloaked.example"} {
 		f.gets(name, passes)
@@ -164,7 +161,7 @@ func TestListedWhilePrefetched(t *testing.T) {
 	}
 	f.lists("hot.example badsite.example")
 	f.gets("hot.example", denies)
-	f.gets("cloaked.example", hit)
+	f.gets("cloaked.example", deniesTarget)
 	f.lists("")
 	f.gets("hot.example", passes)
 	f.gets("cloaked.example", passes)
@@ -172,7 +169,7 @@ func TestListedWhilePrefetched(t *testing.T) {
 	up.set(func() { up.hold = nil })
 	close(held)
 	f.gets("hot.example", denies)
-	f.gets("cloaked.example", hit)
+	f.gets("cloaked.example", deniesTarget)
 	before := verdicts(t, f.view)["nxdomain"] + verdicts(t, f.view)["nodata"]
 	f.lists("")
 	until(t, func() error { // what was fetched has come into the cache, unfiltered, and without a verdict
@@ -192,7 +189,7 @@ func TestListedWhilePrefetched(t *testing.T) {
 // so that nothing is fetched for it either, however hot it was.
 func TestDeniedIsNotFetched(t *testing.T) {
 	t.Parallel()
-	up := newAuthority(t, 60)
+	up := newChangingUpstream(t, 60)
 	f := newFiltered(t, up.addr, prefetching)
 	until(t, func() error {
 		f.gets("hot.example", passes)
@@ -222,7 +219,7 @@ func TestListedWhileStale(t *testing.T) {
 		"success 100 1 0\n serve_stale 1h verify",
 		"success 100 1 0\n serve_stale 1h\n prefetch 1",
 	} {
-		up := newAuthority(t, 1)
+		up := newChangingUpstream(t, 1)
 		f := newFiltered(t, up.addr, options)
 		f.gets("stale.example", passes)
 		f.gets("cloaked.example", passes)
@@ -239,7 +236,7 @@ func TestListedWhileStale(t *testing.T) {
 		for range 2 {
 			f.lists("stale.example badsite.example")
 			f.gets("stale.example", denies)
-			f.gets("cloaked.example", hit)
+			f.gets("cloaked.example", deniesTarget)
 			f.lists("")
 			f.gets("stale.example", passes)
 			f.gets("cloaked.example", passes)

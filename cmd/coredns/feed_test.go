@@ -348,9 +348,10 @@ func (s *serving) ask(name string) *dns.Msg {
 
 // The answers that a name may get.
 const (
-	denies  = "NXDOMAIN ede=17"
-	passes  = "NOERROR a=" + upstreamAddress
-	waiting = "SERVFAIL ede=14"
+	denies       = "NXDOMAIN ede=17"
+	deniesTarget = "NOERROR ede=17" // the name is not listed, but leads to one that is
+	passes       = "NOERROR a=" + upstreamAddress
+	waiting      = "SERVFAIL ede=14"
 )
 
 // answers says what became of a name; it is asked for one below it, which a log

@@ -63,7 +63,7 @@ func TestIdentity(t *testing.T) {
 		from  string
 		wants [3]string
 	}{
-		{"127.0.1.1", [...]string{denies, "NOERROR ede=17", passes}},
+		{"127.0.1.1", [...]string{denies, deniesTarget, passes}},
 		{"127.0.2.1", [...]string{passes, "NOERROR a=192.0.2.1", passes}},
 	} {
 		conn := dialFrom(t, tt.from, udp)

@@ -23,8 +23,8 @@ import (
 type everyTransport struct {
 	*process
 	tls, https, quic string // ports
-	authority        string // the file of the authority that its certificate is from
-	root             *ca    // the same
+	caFile           string // of root, for --cacert
+	root             *ca    // that its certificate is from
 }
 
 // newEveryTransport leads names that are not listed to 127.0.0.1; httpsPort may be
@@ -36,7 +36,7 @@ func newEveryTransport(t *testing.T, httpsPort string) *everyTransport {
 	if e.https == "" {
 		e.https = freePort(t)
 	}
-	e.authority, _, e.root = (*ca)(nil).issue(t, dir, "authority", x509.Certificate{IsCA: true, KeyUsage: x509.KeyUsageCertSign})
+	e.caFile, _, e.root = (*ca)(nil).issue(t, dir, "authority", x509.Certificate{IsCA: true, KeyUsage: x509.KeyUsageCertSign})
 	cert, key, _ := e.root.issue(t, dir, "resolver", x509.Certificate{
 		DNSNames: []string{"dns.isp.example"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -93,7 +93,7 @@ func (e *everyTransport) questions() []clientQuestion {
 		address  = `(?m)^www\.free\.example\.\s+60\s+IN\s+A\s+127\.0\.0\.1`
 	)
 	dig := "@127.0.0.1 -p " + e.port
-	secure := "+tls-ca=" + e.authority + " +tls-hostname=dns.isp.example"
+	secure := "+tls-ca=" + e.caFile + " +tls-hostname=dns.isp.example"
 	return []clientQuestion{
 		{"dig", dig + " NAME A", []string{nxdomain, soa, blocked}, address},
 		{"dig +tcp", dig + " +tcp NAME A", []string{nxdomain, soa, blocked, `\(TCP\)`}, address},
@@ -180,7 +180,7 @@ func TestCurl(t *testing.T) {
 		{"www.blocked.example:" + port, "", 6},
 	} {
 		c := exec.CommandContext(t.Context(), program, "--silent", "--max-time", "60", "--noproxy", "*",
-			"--cacert", e.authority, "--doh-url", "https://127.0.0.1:"+e.https+"/dns-query", "http://"+tt.host+"/")
+			"--cacert", e.caFile, "--doh-url", "https://127.0.0.1:"+e.https+"/dns-query", "http://"+tt.host+"/")
 		out, err := c.Output()
 		if c.ProcessState == nil {
 			t.Fatal(err)
