@@ -92,12 +92,12 @@ const leastReplies = 50
 // attack runs twice, and what the process is after the second time is held against
 // what it was after the first one.
 func attack(s *target, run func(*target)) {
-	panics := gathering(s.t)["coredns_panics_total"]
+	panics := series(s.t)["coredns_panics_total"]
 	run(s)
 	before := measure()
 	run(s)
 	until(s.t, func() error { return bounded(before) })
-	if after := gathering(s.t)["coredns_panics_total"]; after != panics {
+	if after := series(s.t)["coredns_panics_total"]; after != panics {
 		s.t.Errorf("%v panics", after-panics)
 	}
 	if s.t.Logf("%d replies", s.heard); s.heard < 2*leastReplies {

@@ -18,7 +18,6 @@ import (
 	"aead.dev/minisign"
 	"github.com/coredns/caddy"
 	"github.com/miekg/dns"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/nonudify/nonudify/plugin/source/sourcetest"
 )
@@ -79,54 +78,16 @@ func until(t *testing.T, check func() error) {
 	}
 }
 
-// gathered holds the metrics of the process for the many who look at them.
-var gathered struct {
-	sync.Mutex
-	at     time.Time
-	values map[string]float64
-}
-
-// metrics returns our metrics of lists as they were a moment ago, by their name
-// less what all of them begin with and their labels: failing{cause=tls,list=a}.
-func metrics(t *testing.T) map[string]float64 {
-	t.Helper()
-	g := &gathered
-	g.Lock()
-	defer g.Unlock()
-	if time.Since(g.at) < 50*time.Millisecond {
-		return g.values
-	}
-	families, err := prometheus.DefaultGatherer.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.values = map[string]float64{}
-	for _, f := range families {
-		name, ours := strings.CutPrefix(f.GetName(), "coredns_nonudify_list_")
-		if !ours {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			var labels []string
-			for _, l := range m.GetLabel() {
-				labels = append(labels, l.GetName()+"="+l.GetValue())
-			}
-			g.values[name+"{"+strings.Join(labels, ",")+"}"] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
-		}
-	}
-	g.at = time.Now()
-	return g.values
-}
-
 // untilFailing waits until the last round of a list has the given cause, which
 // is "none" for a good one, and no other.
 func untilFailing(t *testing.T, list, cause string) {
 	t.Helper()
 	until(t, func() error {
 		var got []string
-		for key, value := range metrics(t) {
-			if c, found := strings.CutSuffix(key, ",list="+list+"}"); found && strings.HasPrefix(c, "failing{cause=") {
-				got = append(got, fmt.Sprint(strings.TrimPrefix(c, "failing{cause="), " ", value))
+		for key, value := range lately(t) {
+			labels, failing := strings.CutPrefix(key, "coredns_nonudify_list_failing{cause=")
+			if c, ours := strings.CutSuffix(labels, ",list="+list+"}"); failing && ours {
+				got = append(got, fmt.Sprint(c, " ", value))
 			}
 		}
 		want := cause + " 1"
@@ -144,8 +105,8 @@ func untilFailing(t *testing.T, list, cause string) {
 func untilRounds(t *testing.T, list, result string, least float64) {
 	t.Helper()
 	until(t, func() error {
-		key := fmt.Sprintf("rounds_total{list=%s,result=%s}", list, result)
-		if got := metrics(t)[key]; got < least {
+		key := listSeries(list, "rounds_total", "result="+result)
+		if got := lately(t)[key]; got < least {
 			return fmt.Errorf("%s is %v, want %v", key, got, least)
 		}
 		return nil
@@ -156,7 +117,7 @@ func untilRounds(t *testing.T, list, result string, least float64) {
 func untilMetric(t *testing.T, list, name string, want float64) {
 	t.Helper()
 	until(t, func() error {
-		if got, ok := metrics(t)[name+"{list="+list+"}"]; !ok || got != want {
+		if got, ok := lately(t)[listSeries(list, name)]; !ok || got != want {
 			return fmt.Errorf("%s of %s is %v, want %v", name, list, got, want)
 		}
 		return nil

@@ -50,7 +50,7 @@ func TestLogOfFailures(t *testing.T) {
 		if reply, _, err := c.Exchange(notify, udp); err != nil || reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeRefused {
 			return fmt.Errorf("NOTIFY: %v, %v", reply, err)
 		}
-		if n := metrics(t)["rounds_total{list="+list+",result=transfer}"]; n < 20 {
+		if n := lately(t)[listSeries(list, "rounds_total", "result=transfer")]; n < 20 {
 			return fmt.Errorf("%v rounds have failed", n)
 		}
 		return nil

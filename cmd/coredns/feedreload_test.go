@@ -73,7 +73,7 @@ func TestReloadKeepsList(t *testing.T) {
 	defer func() { stop(s.Instance) }()
 	s.until("always.example", denies)
 	untilRounds(t, p.name, "new", 1)
-	built := metrics(t)["load_seconds{list="+p.name+"}"]
+	built := series(t)[listSeries(p.name, "load_seconds")]
 	for range 3 {
 		for action, want := range map[string]string{"nodata": "NOERROR ede=17", "nxdomain": denies} {
 			if err := s.reload(both(action)); err != nil {

@@ -79,14 +79,14 @@ func (p *lonePrimary) follow(t *testing.T, name string) *secondary {
 // brought the next round nearer or not.
 func (s *secondary) notified(zone, from string, rcode int, heard bool) {
 	s.t.Helper()
-	rounds, _ := s.metric("rounds_total", "unchanged")
+	rounds, _ := s.metric("rounds_total", "result=unchanged")
 	next, _ := s.metric("next_refresh_timestamp_seconds")
 	got, err := notify(s.udp(), zone, from)
 	if err != nil || got != rcode {
 		s.t.Errorf("NOTIFY of %s from %s: %d, %v", zone, from, got, err)
 	}
 	if heard {
-		s.shows(rounds+1, "rounds_total", "unchanged")
+		s.shows(rounds+1, "rounds_total", "result=unchanged")
 		return
 	}
 	s.quiet(rounds, next)
@@ -96,7 +96,7 @@ func (s *secondary) notified(zone, from string, rcode int, heard bool) {
 // that is heard makes one due before it is answered.
 func (s *secondary) quiet(rounds, next float64) {
 	s.t.Helper()
-	if now, _ := s.metric("rounds_total", "unchanged"); now != rounds {
+	if now, _ := s.metric("rounds_total", "result=unchanged"); now != rounds {
 		s.t.Errorf("%v rounds instead of %v", now, rounds)
 	}
 	if now, _ := s.metric("next_refresh_timestamp_seconds"); now != next || time.Until(time.Unix(int64(now), 0)) < time.Hour {
@@ -129,7 +129,7 @@ func TestNotifyOfOtherZone(t *testing.T) {
 	s.notified(zoneName, "127.0.0.1", dns.RcodeSuccess, true)
 	s.notified(zoneName, "127.0.0.2", dns.RcodeRefused, false)
 	for _, zone := range []string{"other.example.", "sub." + zoneName, "example."} {
-		rounds, _ := s.metric("rounds_total", "unchanged")
+		rounds, _ := s.metric("rounds_total", "result=unchanged")
 		next, _ := s.metric("next_refresh_timestamp_seconds")
 		m := new(dns.Msg).SetNotify(zone)
 		reply, err := dns.Exchange(m, s.udp())
@@ -155,7 +155,7 @@ func TestNotifySigned(t *testing.T) {
 		rcode  int
 		heard  bool
 	}{{wrongKey, dns.RcodeNotAuth, false}, {zoneSecret, dns.RcodeSuccess, true}} {
-		rounds, _ := s.metric("rounds_total", "unchanged")
+		rounds, _ := s.metric("rounds_total", "result=unchanged")
 		next, _ := s.metric("next_refresh_timestamp_seconds")
 		m := new(dns.Msg).SetNotify(zoneName)
 		m.SetTsig(zoneKey, dns.HmacSHA256, 300, time.Now().Unix())
@@ -168,7 +168,7 @@ func TestNotifySigned(t *testing.T) {
 			t.Errorf("Got %v, %v", reply, err)
 		}
 		if tt.heard {
-			s.shows(rounds+1, "rounds_total", "unchanged")
+			s.shows(rounds+1, "rounds_total", "result=unchanged")
 		} else {
 			s.quiet(rounds, next)
 		}

@@ -23,7 +23,6 @@ import (
 	"time"
 
 	"github.com/coredns/caddy"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // visitor is a browser that finds every host at one address.
@@ -383,11 +382,11 @@ func TestPageMetrics(t *testing.T) {
 	up, page := newUpstream(t), freeAddress(t)
 	cert, key, trusted := managed(t, t.TempDir())
 	s := serve(t, up, "block bad.example\npage https://"+page+"\nauthority "+cert+" "+key)
-	before := gathering(t)["coredns_nonudify_page_requests_total"]
+	before := series(t)["coredns_nonudify_page_requests_total"]
 	if _, _, err := visit(visitor(t, page, trusted), "https://bad.example/"); err != nil {
 		t.Fatal(err)
 	}
-	after := gathering(t)
+	after := series(t)
 	if after["coredns_nonudify_page_requests_total"] <= before {
 		t.Error("a visit is not counted")
 	}
@@ -398,25 +397,7 @@ func TestPageMetrics(t *testing.T) {
 	if err := s.reload(block(up, "block bad.example")); err != nil {
 		t.Fatal(err)
 	}
-	if end, known := gathering(t)[name]; known {
+	if end, known := series(t)[name]; known {
 		t.Errorf("without an authority one ends at %v", end)
 	}
-}
-
-// gathering returns all metrics of the process that have no labels.
-func gathering(t *testing.T) map[string]float64 {
-	t.Helper()
-	families, err := prometheus.DefaultGatherer.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := map[string]float64{}
-	for _, f := range families {
-		for _, m := range f.Metric {
-			if len(m.Label) == 0 {
-				values[f.GetName()] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
-			}
-		}
-	}
-	return values
 }

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // manyBlocks is a Corefile with so many server blocks that name one list, each
@@ -27,12 +26,9 @@ func manyBlocks(n int, list, name string) string {
 // loaded for them; known is false when nobody uses the list.
 func loadsOf(t *testing.T, list string) (rules, loads float64, known bool) {
 	t.Helper()
-	gathered.Lock()
-	gathered.at = time.Time{} // what was so a moment ago will not do
-	gathered.Unlock()
-	all := metrics(t)
-	rules, known = all["entries{list="+list+"}"]
-	return rules, all["rounds_total{list="+list+",result=new}"], known
+	all := series(t)
+	rules, known = all[listSeries(list, "entries")]
+	return rules, all[listSeries(list, "rounds_total", "result=new")], known
 }
 
 // TestOneCopy: a list is loaded once and held once, however many server blocks

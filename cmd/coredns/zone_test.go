@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // The tests in this file have the server follow a zone on real primaries, which
@@ -351,33 +350,12 @@ func (s *secondary) shows(want float64, metric string, labels ...string) {
 	}
 }
 
-// metric returns the value of a metric of the list whose other labels have
-// these values, and whether there is one.
+// metric returns the value of a metric of the list, whose other labels are given as
+// cause=tls, and whether there is one.
 func (s *secondary) metric(name string, labels ...string) (float64, bool) {
 	s.t.Helper()
-	families, err := prometheus.DefaultGatherer.Gather()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != "coredns_nonudify_list_"+name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			found := map[string]bool{}
-			for _, l := range m.GetLabel() {
-				found[l.GetValue()] = true
-			}
-			matches := found[s.list]
-			for _, l := range labels {
-				matches = matches && found[l]
-			}
-			if matches {
-				return m.GetGauge().GetValue() + m.GetCounter().GetValue(), true // one of them is not there
-			}
-		}
-	}
-	return 0, false
+	value, known := series(s.t)[listSeries(s.list, name, labels...)]
+	return value, known
 }
 
 // transfers waits until the primary has logged as many transfers as a whole and
@@ -441,7 +419,7 @@ func refuseSecret(t *testing.T, p *primary, url, name string) {
 	s := secondaryOf(t, name, "0", url, wrongKey, "start wait")
 	s.start()
 	defer s.stop()
-	s.shows(1, "failing", "transfer")
+	s.shows(1, "failing", "cause=transfer")
 	s.now("listed.example"+isAbsent, "any.example"+isAbsent)
 	s.shows(0, "serial")
 	s.shows(0, "entries")
@@ -460,7 +438,7 @@ func loadZone(s *secondary, p *primary) {
 	)
 	s.shows(1, "serial")
 	s.shows(109, "entries")
-	s.shows(0, "failing", "none")
+	s.shows(0, "failing", "cause=none")
 	s.transfers(p, 1, 0)
 }
 
@@ -490,14 +468,14 @@ func surviveDeath(s *secondary, p *primary) {
 	if rcode, err := notify(s.udp(), zoneName, "127.0.0.1"); err != nil || rcode != dns.RcodeSuccess {
 		s.t.Errorf("NOTIFY: %d, %v", rcode, err)
 	}
-	s.shows(1, "failing", "network")
+	s.shows(1, "failing", "cause=network")
 	s.now("listed.example"+isDenied, "new.example"+isDenied, "any.example"+isPassed)
 	s.shows(3, "serial")
 	p.start()
 	p.update("later.example", "")
 	s.soon("later.example" + isDenied)
 	s.shows(4, "serial")
-	s.shows(0, "failing", "none")
+	s.shows(0, "failing", "cause=none")
 	s.transfers(p, 1, 3)
 }
 
@@ -509,13 +487,13 @@ func startFromCopy(s *secondary, p *primary) {
 	s.start()
 	s.now("listed.example"+isDenied, "later.example"+isDenied, "fine.mixed.example"+isPassed, "any.example"+isPassed)
 	s.shows(4, "serial")
-	s.shows(1, "failing", "network") // within ten seconds it has asked
+	s.shows(1, "failing", "cause=network") // within ten seconds it has asked
 	s.now("later.example" + isDenied)
 	p.start()
 	p.update("last.example", "")
 	s.soon("last.example" + isDenied)
 	s.shows(5, "serial")
-	s.shows(0, "failing", "none")
+	s.shows(0, "failing", "cause=none")
 	s.transfers(p, 1, 4)
 }
 
