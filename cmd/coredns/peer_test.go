@@ -29,13 +29,22 @@ type peer struct {
 	dir  string
 	host string
 	port string
-	out  *syncBuffer
+	out  *syncBuffer // of all its lives
+	cmd  *exec.Cmd   // nil: it is not running
 }
 
-// newPeer returns a peer that is not running yet, on a free port.
+// newPeer returns a peer that is not running yet, on a free port. It ends with the
+// test.
 func newPeer(t *testing.T, program string) *peer {
 	t.Helper()
-	return &peer{t: t, name: installed(t, program), dir: t.TempDir(), host: "127.0.0.1", port: freePort(t), out: &syncBuffer{}}
+	p := &peer{t: t, name: installed(t, program), dir: t.TempDir(), host: "127.0.0.1", port: freePort(t), out: &syncBuffer{}}
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("%s:\n%s", p.name, p.out)
+		}
+	})
+	return p
 }
 
 func (p *peer) addr() string { return net.JoinHostPort(p.host, p.port) }
@@ -50,8 +59,15 @@ func (p *peer) write(name, text string) string {
 	return path
 }
 
-// start runs the peer until the test ends, and waits until it answers.
+// start runs the peer and waits until it answers, whatever the answer is.
 func (p *peer) start(env []string, args ...string) {
+	p.t.Helper()
+	p.startUntil(dns.Question{Name: "id.server.", Qtype: dns.TypeTXT}, 0, env, args...)
+}
+
+// startUntil runs the peer and waits until its answer to a question has at least so
+// many records.
+func (p *peer) startUntil(q dns.Question, records int, env []string, args ...string) {
 	p.t.Helper()
 	cmd := exec.Command(p.name, args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -59,15 +75,12 @@ func (p *peer) start(env []string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGKILL)
-		cmd.Wait()
-		if p.t.Failed() {
-			p.t.Logf("%s:\n%s", p.name, p.out)
-		}
-	})
+	p.cmd = cmd
 	err := poll(func() error {
-		_, err := p.ask(new(dns.Msg).SetQuestion("id.server.", dns.TypeTXT), "tcp")
+		m, err := p.ask(new(dns.Msg).SetQuestion(q.Name, q.Qtype), "tcp")
+		if err == nil && len(m.Answer) < records {
+			err = fmt.Errorf("not ready yet: %v", m)
+		}
 		return err
 	})
 	switch {
@@ -75,8 +88,18 @@ func (p *peer) start(env []string, args ...string) {
 	case os.Getenv("CI") == "" && strings.Contains(strings.ToLower(p.out.String()), "permission denied"):
 		p.t.Skipf("%s may not read %s; AppArmor or the like confines it", p.name, p.dir)
 	default:
-		p.t.Fatalf("%s: %v\n%s", p.name, err, p.out)
+		p.t.Fatalf("%s: %v", p.name, err)
 	}
+}
+
+// kill ends the peer as a power cut would.
+func (p *peer) kill() {
+	if p.cmd == nil {
+		return
+	}
+	p.cmd.Process.Signal(syscall.SIGKILL)
+	p.cmd.Wait()
+	p.cmd = nil
 }
 
 // ask sends one query. Whatever of it a validating peer has to look up first may

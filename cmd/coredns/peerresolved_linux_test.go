@@ -123,7 +123,8 @@ func overlay(t *testing.T, path, text string) {
 func newResolved(t *testing.T, w *world, forward, dnssec string) *peer {
 	t.Helper()
 	found := findResolved(t)
-	p := &peer{t: t, name: found.program, dir: "/run", host: "127.0.0.53", port: "53", out: &syncBuffer{}}
+	p := newPeer(t, found.program)
+	p.dir, p.host, p.port = "/run", "127.0.0.53", "53"
 	for _, dir := range []string{"/run/systemd/resolve", "/run/systemd/resolved.conf.d", "/run/dnssec-trust-anchors.d"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)

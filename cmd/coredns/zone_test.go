@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -53,26 +52,15 @@ func fillers(n int) []string {
 
 // primary is a real server that is primary for the zone.
 type primary struct {
-	t             *testing.T
-	dir           string
-	port, tlsPort string
-	program       string
-	args          []string
-	log           *syncBuffer // of all its lives
-	full, partly  *regexp.Regexp
-	cmd           *exec.Cmd // nil: it is not running
+	*peer
+	tlsPort      string
+	args         []string // before the file "config"
+	full, partly *regexp.Regexp
 }
 
 func newPrimary(t *testing.T, program string, args ...string) *primary {
 	t.Helper()
-	p := &primary{t: t, dir: t.TempDir(), port: freePort(t), log: &syncBuffer{}, args: args}
-	p.program = installed(t, program)
-	t.Cleanup(func() {
-		p.kill()
-		if t.Failed() {
-			t.Logf("%s:\n%s", program, p.log)
-		}
-	})
+	p := &primary{peer: newPeer(t, program), args: args}
 	p.write("zone", zoneText)
 	return p
 }
@@ -157,13 +145,6 @@ zone:
 	return p
 }
 
-func (p *primary) write(name, text string) {
-	p.t.Helper()
-	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
 // certificate makes a certificate of its own for the primary.
 func (p *primary) certificate() {
 	p.t.Helper()
@@ -187,39 +168,10 @@ func (p *primary) certificate() {
 	p.write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
 }
 
-// start starts the primary and waits until it answers.
+// start starts the primary and waits until it has the zone.
 func (p *primary) start() {
 	p.t.Helper()
-	p.cmd = exec.Command(p.program, append(p.args, filepath.Join(p.dir, "config"))...)
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	if err := p.cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	err := poll(func() error {
-		c := dns.Client{Net: "tcp", Timeout: time.Second}
-		m, _, err := c.Exchange(new(dns.Msg).SetQuestion(zoneName, dns.TypeSOA), "127.0.0.1:"+p.port)
-		if err == nil && len(m.Answer) != 1 {
-			err = fmt.Errorf("the primary has no zone yet: %v", m)
-		}
-		return err
-	})
-	switch {
-	case err == nil:
-	case os.Getenv("CI") == "" && strings.Contains(strings.ToLower(p.log.String()), "permission denied"):
-		p.t.Skipf("%s may not read %s; AppArmor or the like confines it", p.program, p.dir)
-	default:
-		p.t.Fatal(err)
-	}
-}
-
-// kill ends it as a power cut would.
-func (p *primary) kill() {
-	if p.cmd == nil {
-		return
-	}
-	p.cmd.Process.Signal(syscall.SIGKILL)
-	p.cmd.Wait()
-	p.cmd = nil
+	p.startUntil(dns.Question{Name: zoneName, Qtype: dns.TypeSOA}, 1, nil, append(p.args, filepath.Join(p.dir, "config"))...)
 }
 
 // update adds a name with all that is below it, and removes another.
@@ -259,7 +211,7 @@ func (p *primary) change(add, remove []string) {
 
 // served returns how many transfers of each kind the primary has logged.
 func (p *primary) served() (full, partly int) {
-	log := p.log.String()
+	log := p.out.String()
 	return len(p.full.FindAllString(log, -1)), len(p.partly.FindAllString(log, -1))
 }
 
