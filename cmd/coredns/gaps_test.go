@@ -19,8 +19,9 @@ func TestGapsBesideViews(t *testing.T) {
 	root, open, filtered := block(".:0", filter), block("ZONE:0"), block("ZONE:0", filter)
 	openStaff, filteredPupils := block("ZONE:0", staff), block("ZONE:0", pupils, filter)
 	one, other, third := freePort(t), freePort(t), freePort(t)
-	certificate, key, _ := managed(t, t.TempDir())
-	secure := " tls " + certificate + " " + key + "\n"
+	dir := t.TempDir()
+	certify(t, dir)
+	secure := " tls " + dir + "/certificate.pem " + dir + "/key.pem\n"
 	together(t, map[string]struct {
 		corefile string   // ZONE is one that no other test has
 		want     []string // of the warnings

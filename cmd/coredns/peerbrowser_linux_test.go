@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -87,7 +86,7 @@ func serveSite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "here is ", r.Host) })}
+	site := &http.Server{Handler: http.HandlerFunc(showHost)}
 	go site.Serve(l)
 	t.Cleanup(func() { site.Close() })
 }

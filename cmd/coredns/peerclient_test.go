@@ -162,13 +162,16 @@ func stub(t *testing.T, q clientQuestion, name string) string {
 	return string(out)
 }
 
+// showHost is a web site that shows by which host it was asked for.
+func showHost(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "here is ", r.Host) }
+
 // TestCurl: with DNS over HTTPS a listed name leads nowhere, another one to its
 // server.
 func TestCurl(t *testing.T) {
 	t.Parallel()
 	program := installed(t, "curl")
 	e := newEveryTransport(t, "")
-	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "here is ", r.Host) }))
+	site := httptest.NewServer(http.HandlerFunc(showHost))
 	t.Cleanup(site.Close)
 	_, port, _ := net.SplitHostPort(site.Listener.Addr().String())
 	for _, tt := range []struct {

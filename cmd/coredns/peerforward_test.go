@@ -226,9 +226,7 @@ func newForwarder(t *testing.T, forward string, trusted *world) *peer {
 	p := newPeer(t, "named")
 	validation, anchors := "no", ""
 	if trusted != nil {
-		validation = "yes"
-		d := strings.Fields(trusted.digest(" "))
-		anchors = fmt.Sprintf("trust-anchors { . static-ds %s %s %s \"%s\"; };", d[0], d[1], d[2], d[3])
+		validation, anchors = "yes", trusted.trustAnchors()
 	}
 	host, port, _ := strings.Cut(forward, ":")
 	config := p.write("config", fmt.Sprintf(`

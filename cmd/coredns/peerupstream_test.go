@@ -155,8 +155,7 @@ func TestValidatingClient(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ours := newFilter(t, w.addr(), "")
-	d := strings.Fields(w.digest(" "))
-	anchors := w.write("anchors", fmt.Sprintf("trust-anchors { . static-ds %s %s %s \"%s\"; };\n", d[0], d[1], d[2], d[3]))
+	anchors := w.write("anchors", w.trustAnchors())
 	results := &table{}
 	defer results.log(t)
 	for _, tt := range []struct{ name, qtype, want string }{

@@ -193,6 +193,12 @@ func (w *world) digest(separator string) string {
 	return strings.Join([]string{strconv.Itoa(int(a.KeyTag)), strconv.Itoa(int(a.Algorithm)), strconv.Itoa(int(a.DigestType)), a.Digest}, separator)
 }
 
+// trustAnchors returns the trusted key as a statement for named and delv.
+func (w *world) trustAnchors() string {
+	a := w.anchor
+	return fmt.Sprintf("trust-anchors { . static-ds %d %d %d \"%s\"; };\n", a.KeyTag, a.Algorithm, a.DigestType, a.Digest)
+}
+
 // newUnbound forwards to a server, and validates if it is given a key to trust.
 func newUnbound(t *testing.T, forward string, trusted *dns.DS) *peer {
 	t.Helper()
