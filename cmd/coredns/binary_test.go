@@ -293,15 +293,11 @@ func everyFlag(qname string, qtype uint16) []*dns.Msg {
 
 // denied asks one query and returns why its answer is no denial.
 func denied(conn *dns.Conn, m *dns.Msg) error {
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
-	if err := conn.WriteMsg(m); err != nil {
-		return err
-	}
-	reply, err := conn.ReadMsg()
+	reply, err := exchangeOn(conn, m)
 	switch {
 	case err != nil:
 		return err
-	case reply.Id != m.Id || reply.Rcode != dns.RcodeNameError || len(reply.Answer) > 0 || len(reply.Ns) != 1:
+	case reply.Rcode != dns.RcodeNameError || len(reply.Answer) > 0 || len(reply.Ns) != 1:
 		return fmt.Errorf("got %v", reply)
 	}
 	return proper(reply, m)

@@ -7,19 +7,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 )
 
-// lookUp asks at an address, over UDP unless the network is another.
-func lookUp(t *testing.T, c dns.Client, name string, qtype uint16, address string) *dns.Msg {
+// lookUp asks a server over UDP.
+func lookUp(t *testing.T, name string, qtype uint16, server string) *dns.Msg {
 	t.Helper()
-	c.Timeout = 10 * time.Second
-	q := new(dns.Msg).SetQuestion(name, qtype).SetEdns0(1232, false)
-	m, _, err := c.Exchange(q, address)
+	m, err := route{transport: "udp", server: server}.ask(new(dns.Msg).SetQuestion(name, qtype).SetEdns0(1232, false), "")
 	if err != nil {
-		t.Fatalf("%s at %s: %v", name, address, err)
+		t.Fatalf("%s at %s: %v", name, server, err)
 	}
 	return m
 }
@@ -38,7 +35,7 @@ func TestDiscovery(t *testing.T) {
 	defer func() { stop(i) }()
 	server := "127.0.0.1:" + plain
 
-	m := lookUp(t, dns.Client{}, "_dns.resolver.arpa.", dns.TypeSVCB, server)
+	m := lookUp(t, "_dns.resolver.arpa.", dns.TypeSVCB, server)
 	want := []string{
 		`1 dns.school.example. alpn="dot" port="` + dot + `" ipv4hint="127.0.0.1"`,
 		`2 dns.school.example. alpn="h2,h3" port="` + doh + `" ipv4hint="127.0.0.1" dohpath="/dns-query{?dns}"`,
@@ -92,7 +89,7 @@ func TestDesignated(t *testing.T) {
 			}
 			i := start(t, ".:"+plain+" {\n "+tt.plain+bind+"\n}\ntls://.:"+freePort(t)+" {\n bind 127.0.0.1\n tls "+files+"\n "+tt.encrypted+"\n}\n")
 			defer func() { stop(i) }()
-			if m := lookUp(t, dns.Client{}, "_dns.resolver.arpa.", dns.TypeSVCB, "127.0.0.1:"+plain); len(m.Answer) != tt.want || len(m.Ns) != 1-tt.want {
+			if m := lookUp(t, "_dns.resolver.arpa.", dns.TypeSVCB, "127.0.0.1:"+plain); len(m.Answer) != tt.want || len(m.Ns) != 1-tt.want {
 				t.Errorf("Got %v", m)
 			}
 		})
@@ -116,7 +113,7 @@ func TestErrorCodes(t *testing.T) {
 	} {
 		i := start(t, ".:0 {\n bind 127.0.0.1\n "+body+"\n}\n")
 		udp, _ := addrs(i)
-		m := lookUp(t, dns.Client{}, "resolver.arpa.", dns.TypeRESINFO, udp)
+		m := lookUp(t, "resolver.arpa.", dns.TypeRESINFO, udp)
 		if got := strings.Join(rdata(m.Answer), "\n"); got != want {
 			t.Errorf("%s: got %s, want %s", body, got, want)
 		}

@@ -17,30 +17,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// dialFrom connects to a server over UDP from an address of loopback.
-func dialFrom(t *testing.T, from, server string) *dns.Conn {
-	t.Helper()
-	d := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
-	conn, err := d.DialContext(t.Context(), "udp", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &dns.Conn{Conn: conn, UDPSize: dns.MaxMsgSize}
-}
-
-// exchangeOn sends a query and returns the reply to it.
-func exchangeOn(conn *dns.Conn, q *dns.Msg) (*dns.Msg, error) {
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		return nil, err
-	}
-	if err := conn.WriteMsg(q); err != nil {
-		return nil, err
-	}
-	reply, err := conn.ReadMsg()
-	if err == nil && (reply.Id != q.Id || reply.Question[0] != q.Question[0]) {
-		err = fmt.Errorf("%v is the answer to %v", reply, q)
-	}
-	return reply, err
+// routeFrom is the route to a server over UDP from an address of loopback.
+func routeFrom(address, server string) route {
+	return route{transport: "udp", server: server, from: net.ParseIP(address)}
 }
 
 // from asks for a name below another, which a log must not tell, from an address
@@ -48,9 +27,7 @@ func exchangeOn(conn *dns.Conn, q *dns.Msg) (*dns.Msg, error) {
 func (s *serving) from(address, name string) string {
 	s.t.Helper()
 	udp, _ := addrs(s.Instance)
-	conn := dialFrom(s.t, address, udp)
-	defer conn.Close()
-	reply, err := exchangeOn(conn, new(dns.Msg).SetQuestion(unsaid+"."+name+".", dns.TypeA).SetEdns0(1232, false))
+	reply, err := routeFrom(address, udp).ask(new(dns.Msg).SetQuestion(unsaid+"."+name+".", dns.TypeA).SetEdns0(1232, false), "")
 	if err != nil {
 		s.t.Fatalf("%s from %s: %v", name, address, err)
 	}
@@ -151,16 +128,14 @@ func (p *moving) load(t *testing.T, udp string) (end func()) {
 	var all sync.WaitGroup
 	quit := make(chan struct{})
 	for address, octet := range map[string]int{"127.0.1.1": 1, "127.0.2.1": 2, "127.0.9.1": 9, "127.0.9.9": 0, "127.0.9.200": 0, "127.0.3.1": 3} {
-		conn := dialFrom(t, address, udp)
 		all.Go(func() {
-			defer conn.Close()
 			for {
 				select {
 				case <-quit:
 					return
 				default:
 				}
-				if err := p.ask(conn, octet); err != nil {
+				if err := p.ask(routeFrom(address, udp), octet); err != nil {
 					t.Errorf("From %s: %v", address, err)
 					return
 				}
@@ -173,9 +148,9 @@ func (p *moving) load(t *testing.T, udp string) (end func()) {
 	}
 }
 
-func (p *moving) ask(conn *dns.Conn, octet int) error {
+func (p *moving) ask(r route, octet int) error {
 	oldest := p.done.Load()
-	reply, err := exchangeOn(conn, new(dns.Msg).SetQuestion("www.badsite.example.", dns.TypeA))
+	reply, err := r.ask(new(dns.Msg).SetQuestion("www.badsite.example.", dns.TypeA), "")
 	newest := p.begun.Load()
 	if err != nil {
 		return fmt.Errorf("a query is lost: %w", err)
@@ -326,11 +301,9 @@ func TestMappedClients(t *testing.T) {
 	port := netip.MustParseAddrPort(s.Servers()[0].LocalAddr().String()).Port()
 	for from, want := range map[string]string{"127.0.1.1": denies, "127.0.1.129": passes, "127.0.2.1": passes, "::1": denies} {
 		to := map[bool]string{true: "[::1]", false: "127.0.0.1"}[from == "::1"]
-		conn := dialFrom(t, from, fmt.Sprint(to, ":", port))
-		reply, err := exchangeOn(conn, new(dns.Msg).SetQuestion("www.badsite.example.", dns.TypeA).SetEdns0(1232, false))
+		reply, err := routeFrom(from, fmt.Sprint(to, ":", port)).ask(new(dns.Msg).SetQuestion("www.badsite.example.", dns.TypeA).SetEdns0(1232, false), "")
 		if err != nil || answer(reply) != want {
 			t.Errorf("From %s: %v, %v, want %s", from, reply, err, want)
 		}
-		conn.Close()
 	}
 }

@@ -66,15 +66,13 @@ func TestIdentity(t *testing.T) {
 		{"127.0.1.1", [...]string{denies, deniesTarget, passes}},
 		{"127.0.2.1", [...]string{passes, "NOERROR a=192.0.2.1", passes}},
 	} {
-		conn := dialFrom(t, tt.from, udp)
-		defer conn.Close()
 		for i, name := range []string{"www.badsite.example.", "cloaked.example.", "good.example."} {
 			for range 200 {
 				q := new(dns.Msg).SetQuestion(name, dns.TypeA).SetEdns0(1232, r.IntN(2) == 0)
 				for range r.IntN(4) {
 					q.IsEdns0().Option = append(q.IsEdns0().Option, claim(r))
 				}
-				reply, err := exchangeOn(conn, q)
+				reply, err := routeFrom(tt.from, udp).ask(q, "")
 				if err != nil {
 					t.Fatalf("From %s: %v\n%v", tt.from, err, q)
 				}
@@ -91,8 +89,6 @@ func TestIdentity(t *testing.T) {
 func TestMalformedSubnet(t *testing.T) {
 	s := serve(t, newUpstream(t), "block badsite.example\n clients 127.0.1.0/24")
 	udp, _ := addrs(s.Instance)
-	conn := dialFrom(t, "127.0.1.1", udp)
-	defer conn.Close()
 	for _, data := range []string{"", "00", "0001", "000121", "0001210000", "0001080000" + strings.Repeat("7f", 40), "00030000", "ffff2000"} {
 		raw, err := hex.DecodeString(data)
 		if err != nil {
@@ -100,7 +96,7 @@ func TestMalformedSubnet(t *testing.T) {
 		}
 		q := new(dns.Msg).SetQuestion("www.badsite.example.", dns.TypeA).SetEdns0(1232, false)
 		q.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: dns.EDNS0SUBNET, Data: raw}}
-		reply, err := exchangeOn(conn, q)
+		reply, err := routeFrom("127.0.1.1", udp).ask(q, "")
 		if err != nil {
 			t.Fatalf("%q: %v", data, err)
 		}

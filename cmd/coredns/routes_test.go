@@ -120,7 +120,7 @@ func (r route) String() string {
 // ask sends a query and returns the reply. With a secret, the query is signed
 // with the key of that TSIG record that it ends with, and the reply must be.
 func (r route) ask(q *dns.Msg, secret string) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var mac string
 	wire, err := q.Pack()
@@ -153,8 +153,8 @@ func (r route) read(answer []byte, q *dns.Msg) (*dns.Msg, error) {
 	switch {
 	case !reply.Response || r.then != nil && reply.Rcode == dns.RcodeBadVers:
 		return nil, errDropped // without an answer, the gRPC server sends back what it got
-	case reply.Id != q.Id:
-		return nil, fmt.Errorf("the id came back as %d", reply.Id)
+	case reply.Id != q.Id || !slices.Equal(reply.Question, q.Question):
+		return nil, fmt.Errorf("%v is the answer to %v", reply, q)
 	case r.transport == "udp" && len(answer) > room(q):
 		return nil, fmt.Errorf("%d octets, the client takes %d", len(answer), room(q))
 	}

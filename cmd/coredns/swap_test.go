@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -90,17 +89,7 @@ func newSwapping(t *testing.T, size int) *swapping {
 func (s *swapping) publish(n uint32) {
 	s.t.Helper()
 	s.begun.Store(n)
-	text := append(fmt.Appendf(nil, "# Serial: %d\n%s.example\n", n, parity(n)), s.same...)
-	if err := os.WriteFile(s.file+".new", text, 0o644); err != nil {
-		s.t.Fatal(err)
-	}
-	old := time.Now().Add(-time.Hour + time.Duration(n)*time.Second) // left alone for a while
-	if err := os.Chtimes(s.file+".new", old, old); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := os.Rename(s.file+".new", s.file); err != nil {
-		s.t.Fatal(err)
-	}
+	putFile(s.t, s.file, append(fmt.Appendf(nil, "# Serial: %d\n%s.example\n", n, parity(n)), s.same...))
 }
 
 func parity(n uint32) string { return []string{"even", "odd"}[n%2] }
@@ -189,19 +178,12 @@ func (s *swapping) client(quit <-chan struct{}, network, addr string, seed uint6
 // ask sends one query and holds the reply against the editions that may have
 // made it.
 func (s *swapping) ask(conn *dns.Conn, name string) error {
-	q := new(dns.Msg).SetQuestion(name, dns.TypeA)
 	oldest := s.done.Load()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if err := conn.WriteMsg(q); err != nil {
-		return err
-	}
-	reply, err := conn.ReadMsg()
+	reply, err := exchangeOn(conn, new(dns.Msg).SetQuestion(name, dns.TypeA))
 	newest := s.begun.Load()
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s is lost: %w", name, err)
-	case reply.Id != q.Id || reply.Question[0] != q.Question[0]:
-		return fmt.Errorf("%s is answered by %v", name, reply)
 	case reply.Rcode == dns.RcodeSuccess:
 		s.passed.Add(1)
 		if mayPass(name, oldest, newest) {
@@ -214,6 +196,21 @@ func (s *swapping) ask(conn *dns.Conn, name string) error {
 		}
 	}
 	return fmt.Errorf("%s, asked between editions %d and %d: %v", name, oldest, newest, reply)
+}
+
+// exchangeOn sends a query over a connection and returns the reply to it.
+func exchangeOn(conn *dns.Conn, q *dns.Msg) (*dns.Msg, error) {
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		return nil, err
+	}
+	if err := conn.WriteMsg(q); err != nil {
+		return nil, err
+	}
+	reply, err := conn.ReadMsg()
+	if err == nil && (reply.Id != q.Id || !slices.Equal(reply.Question, q.Question)) {
+		err = fmt.Errorf("%v is the answer to %v", reply, q)
+	}
+	return reply, err
 }
 
 // lists reports whether an edition has a name.
