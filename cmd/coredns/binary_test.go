@@ -115,26 +115,6 @@ func (p *process) wait(t *testing.T) {
 	}
 }
 
-// freePort returns a port that is free for UDP and TCP.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addr := l.Addr().String()
-		l.Close()
-		if u, err := net.ListenPacket("udp", addr); err == nil {
-			u.Close()
-			_, port, _ := net.SplitHostPort(addr)
-			return port
-		}
-	}
-	t.Fatal("No port is free for both UDP and TCP")
-	return ""
-}
-
 // example is the Corefile of "make run", on the port in PORT and for the
 // addresses that this machine has.
 func example(t *testing.T) string {
@@ -269,26 +249,6 @@ func TestBuiltinEveryWay(t *testing.T) {
 			t.Errorf("The upstream was asked for %s", name)
 		}
 	}
-}
-
-func mixedCase(s string) string {
-	b := []byte(s)
-	for i := 0; i < len(b); i += 2 {
-		if 'a' <= b[i] && b[i] <= 'z' {
-			b[i] -= 'a' - 'A'
-		}
-	}
-	return string(b)
-}
-
-// everyFlag returns the query without EDNS, with it, and with DO and CD.
-func everyFlag(qname string, qtype uint16) []*dns.Msg {
-	question := func() *dns.Msg { return new(dns.Msg).SetQuestion(dns.Fqdn(qname), qtype) }
-	edns := question().SetEdns0(1232, false)
-	do := question().SetEdns0(1232, true)
-	cd := question().SetEdns0(4096, true)
-	cd.CheckingDisabled = true
-	return []*dns.Msg{question(), edns, do, cd}
 }
 
 // denied asks one query and returns why its answer is no denial.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,6 +69,26 @@ func newProbe() *dns.Msg {
 	return probe
 }
 
+func mixedCase(s string) string {
+	b := []byte(s)
+	for i := 0; i < len(b); i += 2 {
+		if 'a' <= b[i] && b[i] <= 'z' {
+			b[i] -= 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// everyFlag returns the query without EDNS, with it, and with DO and CD.
+func everyFlag(qname string, qtype uint16) []*dns.Msg {
+	question := func() *dns.Msg { return new(dns.Msg).SetQuestion(dns.Fqdn(qname), qtype) }
+	edns := question().SetEdns0(1232, false)
+	do := question().SetEdns0(1232, true)
+	cd := question().SetEdns0(4096, true)
+	cd.CheckingDisabled = true
+	return []*dns.Msg{question(), edns, do, cd}
+}
+
 // up waits until every server answers: one that is stopped before it has begun
 // to serve goes on for ever.
 func up(t *testing.T, i *caddy.Instance) {
@@ -130,6 +151,26 @@ func (u *upstream) asked() []string {
 func addrs(i *caddy.Instance) (udp, tcp string) {
 	s := i.Servers()[0]
 	return s.LocalAddr().String(), s.Addr().String()
+}
+
+// freePort returns a port that is free for UDP and TCP.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := l.Addr().String()
+		l.Close()
+		if u, err := net.ListenPacket("udp", addr); err == nil {
+			u.Close()
+			_, port, _ := net.SplitHostPort(addr)
+			return port
+		}
+	}
+	t.Fatal("No port is free for both UDP and TCP")
+	return ""
 }
 
 // TestDirectives holds the list of directives against stock CoreDNS: the same
