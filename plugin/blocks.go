@@ -148,13 +148,18 @@ func openListeners(all []*dnsserver.Config) (found []finding) {
 			continue
 		}
 		i := slices.IndexFunc(all, func(f *dnsserver.Config) bool {
-			return filters(f) && f.Zone == c.Zone && intersect(c.ListenHosts, f.ListenHosts)
+			return filters(f) && f.Zone == c.Zone && near(c, f)
 		})
 		if i >= 0 {
 			found = append(found, finding{c, all[i]})
 		}
 	}
 	return found
+}
+
+// near reports whether two server blocks can be reached at one address.
+func near(a, b *dnsserver.Config) bool {
+	return len(addresses(a)) == 0 || len(addresses(b)) == 0 || intersect(a.ListenHosts, b.ListenHosts)
 }
 
 // hidden finds the server blocks with the directive that no query reaches, and

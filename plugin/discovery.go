@@ -1,28 +1,30 @@
 package nonudify
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"slices"
 	"strconv"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/pkg/doh"
 	scheme "github.com/coredns/coredns/plugin/pkg/transport"
 	"github.com/miekg/dns"
 
+	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/discovery"
 )
 
 // discoveryZone returns what this server block tells its clients of the resolver. It
 // is called when all server blocks are set up.
 func (n *NoNudify) discoveryZone(c *caddy.Controller) *discovery.Zone {
-	own := dnsserver.GetConfig(c)
 	return discovery.New(discovery.Config{
 		Name:      n.config.Resolver.Name,
 		Info:      n.config.Resolver.Info,
-		Errors:    n.errorCodes(own),
-		Listeners: designated(own, blocks(c)),
+		Errors:    n.errorCodes(dnsserver.GetConfig(c)),
+		Listeners: n.designated(blocks(c)),
 	})
 }
 
@@ -48,14 +50,18 @@ var protocols = []struct{ transport, alpn string }{
 	{scheme.TLS, "dot"}, {scheme.HTTPS, "h2"}, {scheme.HTTPS3, "h3"}, {scheme.QUIC, "doq"},
 }
 
-// designated returns the encrypted listeners at which the filter of a server
-// block can be had, too: those that serve the same zone with the directive, to
-// whoever asks, under a certificate. One behind a proxy that does the encryption
-// is not known here.
-func designated(own *dnsserver.Config, all []*dnsserver.Config) (found []discovery.Listener) {
+// designated returns the encrypted listeners at which the same filter can be had,
+// too: those that serve the same zone to whoever asks, under a certificate, with
+// this directive or one that blocks the same for the same clients. One behind a
+// proxy that does the encryption is not known here.
+func (n *NoNudify) designated(all []*dnsserver.Config) (found []discovery.Listener) {
+	own := n.asked(all)
+	if own == nil {
+		return nil
+	}
 	for _, p := range protocols {
 		for _, c := range all {
-			if c.Transport != p.transport || c.Zone != own.Zone || c.TLSConfig == nil || !filters(c) || c.ViewName != "" {
+			if c.Transport != p.transport || c.Zone != own.Zone || !n.equals(c) || !admits(c) {
 				continue
 			}
 			l, reachable := listenerOf(c, own, p.alpn)
@@ -72,6 +78,29 @@ func designated(own *dnsserver.Config, all []*dnsserver.Config) (found []discove
 	return found
 }
 
+// asked returns the server block of this directive to which queries for
+// resolver.arpa come, nil without one.
+func (n *NoNudify) asked(all []*dnsserver.Config) (own *dnsserver.Config) {
+	for _, c := range all {
+		mine := c.Handler(directive.Name) == plugin.Handler(n) && dns.IsSubDomain(c.Zone, "resolver.arpa.")
+		if mine && (own == nil || len(c.Zone) > len(own.Zone)) {
+			own = c
+		}
+	}
+	return own
+}
+
+// equals reports whether a server block filters as this directive does.
+func (n *NoNudify) equals(c *dnsserver.Config) bool {
+	other, ok := c.Handler(directive.Name).(*NoNudify)
+	return ok && (other == n || other.config.BlocksLike(n.config))
+}
+
+// admits reports whether a server block answers every client, over TLS.
+func admits(c *dnsserver.Config) bool {
+	return c.ViewName == "" && c.TLSConfig != nil && c.TLSConfig.ClientAuth != tls.RequireAnyClientCert && c.TLSConfig.ClientAuth != tls.RequireAndVerifyClientCert
+}
+
 // together reports whether two listeners are one service: HTTP/2 and HTTP/3 at
 // the same port and path.
 func together(a, b discovery.Listener) bool {
@@ -82,13 +111,21 @@ func together(a, b discovery.Listener) bool {
 // clients of another block can reach it: not if it is on loopback alone, and they
 // are not.
 func listenerOf(c, asked *dnsserver.Config, alpn string) (discovery.Listener, bool) {
-	l := discovery.Listener{ALPN: []string{alpn}, Addresses: addresses(c)}
+	l := discovery.Listener{ALPN: []string{alpn}, Addresses: hints(addresses(c))}
 	if alpn == "h2" || alpn == "h3" {
 		l.Path = doh.Path + "{?dns}"
 	}
 	port, err := strconv.ParseUint(c.Port, 10, 16)
 	l.Port = uint16(port)
 	return l, err == nil && (!onLoopback(addresses(c)) || onLoopback(addresses(asked)))
+}
+
+// hints returns the addresses at which clients elsewhere reach a listener, or all
+// of them if it is on loopback alone. An address of a link means nothing without
+// the name of the link, which is the client's to know.
+func hints(all []netip.Addr) []netip.Addr {
+	local := onLoopback(all)
+	return slices.DeleteFunc(all, func(a netip.Addr) bool { return a.IsLinkLocalUnicast() || a.IsLoopback() && !local })
 }
 
 // addresses returns those that a server block is bound to, none if to all.

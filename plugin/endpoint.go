@@ -33,21 +33,33 @@ const (
 // asked for in the TLS handshake, for view expressions, and for this handler
 // itself: it is the only time when a plugin sees the handshake of DNS over TLS
 // and over QUIC. It is metadata.Provider.
+//
+// A plugin such as dns64 has the server answer questions of its own, in the
+// context of the client's, but with a writer that shows no handshake. So the name
+// stays in the context.
 func (n *NoNudify) Metadata(ctx context.Context, state request.Request) context.Context {
 	if path := pathOf(ctx); path != "" {
 		metadata.SetValueFunc(ctx, pathLabel, func() string { return path })
 	}
-	if name := tlsName(handshake(ctx, state.W)); name != "" {
+	name, known := ctx.Value(tlsNameKey{}).(string)
+	if s := handshake(ctx, state.W); !known && s != nil {
+		name = tlsName(s)
+		ctx = context.WithValue(ctx, tlsNameKey{}, name)
+	}
+	if name != "" {
 		metadata.SetValueFunc(ctx, tlsNameLabel, func() string { return name })
 	}
 	return ctx
 }
 
-// pathOf returns the path that a query over HTTPS was sent to, "" for one that
-// came otherwise.
+// tlsNameKey is where a context has the name that tlsName returns.
+type tlsNameKey struct{}
+
+// pathOf returns the path that a query over HTTPS was sent to, as it was written:
+// what a proxy in front has let through. It is "" for one that came otherwise.
 func pathOf(ctx context.Context) string {
 	if r := httpRequest(ctx); r != nil {
-		return r.URL.Path
+		return r.URL.EscapedPath()
 	}
 	return ""
 }
@@ -90,7 +102,19 @@ func (n *NoNudify) client(ctx context.Context, w dns.ResponseWriter) (addr netip
 			return netip.Addr{}, in
 		}
 	}
-	return address(w), true
+	return addressOf(ctx, w), true
+}
+
+// addressOf returns the address that a query came from. Over HTTPS, CoreDNS loses
+// one with a zone, which the request still has.
+func addressOf(ctx context.Context, w dns.ResponseWriter) netip.Addr {
+	a := address(w)
+	if r := httpRequest(ctx); !a.IsValid() && r != nil {
+		if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+			return ap.Addr().Unmap()
+		}
+	}
+	return a
 }
 
 // endpoint reports whether the endpoint that a query came to puts its client in
@@ -103,9 +127,9 @@ func (n *NoNudify) endpoint(ctx context.Context) (in, out bool) {
 	if in || out {
 		return in, out
 	}
-	name := tlsName(handshake(ctx, nil)) // of HTTPS; that of TLS and QUIC only Metadata is shown, which keeps it
-	if f := metadata.ValueFunc(ctx, tlsNameLabel); f != nil {
-		name = f()
+	name, known := ctx.Value(tlsNameKey{}).(string)
+	if !known {
+		name = tlsName(handshake(ctx, nil)) // of HTTPS; that of TLS and QUIC only Metadata is shown, which keeps it
 	}
 	return slices.Contains(clients.TLSNames, name), slices.Contains(except.TLSNames, name)
 }
@@ -121,20 +145,56 @@ func (n *NoNudify) openPaths(c *caddy.Controller) {
 	}
 	n.byEndpoint = len(n.config.Paths())+len(n.config.TLSNames()) > 0
 	if config := dnsserver.GetConfig(c); config.HTTPRequestValidateFunc == nil {
-		config.HTTPRequestValidateFunc = func(r *http.Request) bool { return r.URL.Path == doh.Path || i.paths[r.URL.Path] }
+		config.HTTPRequestValidateFunc = func(r *http.Request) bool { return r.URL.Path == doh.Path || i.paths[r.URL.EscapedPath()] }
 	}
 }
 
 // checkEndpoints returns what keeps a directive from telling its clients apart by
 // the endpoint that they ask at, nil if nothing does.
-func (n *NoNudify) checkEndpoints(own *dnsserver.Config, all []*dnsserver.Config) error {
-	if len(n.config.TLSNames()) > 0 && own.Handler("metadata") == nil {
-		return errors.New("tls:NAME in clients or except needs the metadata plugin in this server block: no other plugin is shown the name of a TLS handshake")
+func (n *NoNudify) checkEndpoints(all []*dnsserver.Config) error {
+	mine := slices.DeleteFunc(slices.Clone(all), func(c *dnsserver.Config) bool { return c.Handler(directive.Name) != plugin.Handler(n) })
+	if len(n.config.TLSNames()) > 0 && slices.ContainsFunc(mine, func(c *dnsserver.Config) bool { return !collects(c) }) {
+		return errors.New("tls:NAME in clients or except needs the metadata plugin in this server block, for all its zones: " +
+			"no other plugin is shown the name of a TLS handshake")
+	}
+	if err := n.checkAudience(mine); err != nil {
+		return err
 	}
 	if len(n.config.Paths()) > 0 {
 		return n.checkPaths(all)
 	}
 	return nil
+}
+
+// collects reports whether metadata is collected for all queries to a server
+// block.
+func collects(c *dnsserver.Config) bool {
+	m, ok := c.Handler("metadata").(*metadata.Metadata)
+	return ok && plugin.Zones(m.Zones).Matches(c.Zone) != ""
+}
+
+// checkAudience refuses a filter for nobody, which would be a failure that nobody
+// notices. What files hold is found out when they are read.
+func (n *NoNudify) checkAudience(mine []*dnsserver.Config) error {
+	clients := n.config.Clients
+	switch {
+	case len(clients.Files)+len(n.config.Except.Files) > 0:
+		return nil
+	case !n.config.ClientsOf(nil).Nobody():
+		return nil
+	case len(clients.Paths) > 0 && listensOn(mine, scheme.HTTPS, scheme.HTTPS3):
+		return nil
+	case len(clients.TLSNames) > 0 && listensOn(mine, scheme.TLS, scheme.QUIC, scheme.HTTPS, scheme.HTTPS3):
+		return nil
+	case len(clients.Paths)+len(clients.TLSNames) > 0:
+		return errors.New("clients are known by doh: or tls: only, and this server block listens on nothing of the kind: the filter would be for nobody")
+	}
+	return errors.New("except leaves nobody of clients: the filter would be for nobody")
+}
+
+// listensOn reports whether any of the server blocks is one of a transport.
+func listensOn(blocks []*dnsserver.Config, transports ...string) bool {
+	return slices.ContainsFunc(blocks, func(c *dnsserver.Config) bool { return slices.Contains(transports, c.Transport) })
 }
 
 // checkPaths is checkEndpoints for the paths of DNS over HTTPS.

@@ -44,7 +44,7 @@ func TestPathsOfAnother(t *testing.T) {
 		if _, err := dnsserver.NewServer("127.0.0.1:0", []*dnsserver.Config{config}); err != nil { // which registers the handlers
 			t.Fatal(err)
 		}
-		err = n.checkEndpoints(config, []*dnsserver.Config{config})
+		err = n.checkEndpoints([]*dnsserver.Config{config})
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}

@@ -73,7 +73,8 @@ func FuzzQuery(f *testing.F) {
 		if before, err := dnsutil.UnpackRequest(wire); err != nil || !reflect.DeepEqual(before, q) {
 			t.Fatalf("The query has changed from %v to %v", before, q)
 		}
-		ordinary := len(q.Question) == 1 && q.Opcode == dns.OpcodeQuery && q.Question[0].Qclass == dns.ClassINET
+		ordinary := len(q.Question) == 1 && (q.Opcode == dns.OpcodeQuery || q.Opcode == dns.OpcodeNotify) &&
+			(q.Question[0].Qclass == dns.ClassINET || q.Question[0].Qclass == dns.ClassANY)
 		if !ordinary || !judged(labelsOf(q.Question[0].Name)) {
 			if reached != 1 || w.messages[0] != answer {
 				t.Fatalf("Not listed, but the reply to %v is %v", q, w.messages[0])

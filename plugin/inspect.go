@@ -116,7 +116,7 @@ func (i *inspector) client() netip.Addr {
 	if i.anyAddress {
 		return netip.Addr{}
 	}
-	return address(i.ResponseWriter)
+	return addressOf(i.ctx, i.ResponseWriter)
 }
 
 func (i *inspector) judgeSection(rrs []dns.RR) policy.Verdict {

@@ -186,15 +186,15 @@ func TestInspectCodes(t *testing.T) {
 // TestInspectNotJudged: what is not judged by its name is not by its answer.
 func TestInspectNotJudged(t *testing.T) {
 	question := func() *dns.Msg { return new(dns.Msg).SetQuestion("good.test.", dns.TypeA) }
-	chaos, notify, update := question(), question(), question()
+	chaos, update := question(), question()
 	chaos.Question[0].Qclass = dns.ClassCHAOS
-	notify.Opcode, update.Opcode = dns.OpcodeNotify, dns.OpcodeUpdate
+	update.Opcode = dns.OpcodeUpdate
 	on := handler(t, "block badsite.example")
 	for name, tt := range map[string]struct {
 		*NoNudify
 		q *dns.Msg
 	}{
-		"class": {on, chaos}, "notify": {on, notify}, "update": {on, update},
+		"class": {on, chaos}, "update": {on, update},
 		"off":            {handler(t, "block badsite.example\ninspect off"), question()},
 		"another client": {handler(t, "block badsite.example\nexcept 10.0.0.0/8"), question()},
 	} {

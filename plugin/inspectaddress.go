@@ -3,7 +3,6 @@ package nonudify
 import (
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -12,9 +11,8 @@ import (
 )
 
 // judgeAddresses returns the verdict on the first listed address in a message that
-// a client may connect to: those of the answer, and, beside HTTPS and SVCB records,
-// those that come along in the additional section (RFC 9460 §4.2). What stands there
-// otherwise is the address of a name server or the like.
+// a client may connect to: those of the answer, and those that come along with
+// HTTPS and SVCB records in the additional section (RFC 9460 §4.2).
 func (i *inspector) judgeAddresses(m *dns.Msg) policy.Verdict {
 	if !i.policy.HasAddresses() {
 		return policy.Verdict{}
@@ -24,12 +22,31 @@ func (i *inspector) judgeAddresses(m *dns.Msg) policy.Verdict {
 			return v
 		}
 	}
-	if qtype := i.request.Question[0].Qtype; qtype != dns.TypeHTTPS && qtype != dns.TypeSVCB {
-		return policy.Verdict{}
+	if qtype := i.request.Question[0].Qtype; qtype == dns.TypeHTTPS || qtype == dns.TypeSVCB {
+		return i.judgeAdditional(m)
+	}
+	return policy.Verdict{}
+}
+
+// judgeAdditional judges the addresses of the hosts that the service records of a
+// message name. All others in the additional section are those of name servers
+// and the like, however many there are.
+func (i *inspector) judgeAdditional(m *dns.Msg) policy.Verdict {
+	hosts := map[string]bool{}
+	for _, rr := range m.Answer {
+		switch rr := rr.(type) {
+		case *dns.HTTPS:
+			hosts[host(&rr.SVCB)] = true
+		case *dns.SVCB:
+			hosts[host(rr)] = true
+		}
 	}
 	for _, rr := range m.Extra {
-		if serves(m.Ns, rr.Header().Name) {
+		if !hosts[strings.ToLower(rr.Header().Name)] {
 			continue
+		}
+		if alias, ok := rr.(*dns.CNAME); ok {
+			hosts[strings.ToLower(alias.Target)] = true
 		}
 		if v := i.judgeAddress(rr); v.Blocked() {
 			return v
@@ -38,12 +55,13 @@ func (i *inspector) judgeAddresses(m *dns.Msg) policy.Verdict {
 	return policy.Verdict{}
 }
 
-// serves reports whether a host is one of the name servers in a section.
-func serves(section []dns.RR, host string) bool {
-	return slices.ContainsFunc(section, func(rr dns.RR) bool {
-		ns, ok := rr.(*dns.NS)
-		return ok && strings.EqualFold(ns.Ns, host)
-	})
+// host returns the name, in lower case, whose addresses belong to a service
+// record: its target, which "." says is its owner.
+func host(rr *dns.SVCB) string {
+	if rr.Target == "." {
+		return strings.ToLower(rr.Hdr.Name)
+	}
+	return strings.ToLower(rr.Target)
 }
 
 // judgeAddress returns the verdict on the first listed address that a record holds.
@@ -66,12 +84,8 @@ func (i *inspector) judgeAddress(rr dns.RR) policy.Verdict {
 }
 
 // judgeHints judges the addresses with which a service record spares its reader
-// another query. They are of the record's target, which "." says is its owner.
+// another query.
 func (i *inspector) judgeHints(rr *dns.SVCB) policy.Verdict {
-	host := rr.Target
-	if host == "." {
-		host = rr.Hdr.Name
-	}
 	for _, pair := range rr.Value {
 		var hints []net.IP
 		switch pair := pair.(type) {
@@ -81,7 +95,7 @@ func (i *inspector) judgeHints(rr *dns.SVCB) policy.Verdict {
 			hints = pair.Hint
 		}
 		for _, hint := range hints {
-			if v := i.decideAddress(host, hint); v.Blocked() {
+			if v := i.decideAddress(host(rr), hint); v.Blocked() {
 				return v
 			}
 		}

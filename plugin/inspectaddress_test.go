@@ -2,6 +2,7 @@ package nonudify
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 
 // addressZone has names and addresses, each with an exception.
 const addressZone = "@ SOA a. b. 1 2 3 4 5\nbadsite.example CNAME .\n*.badsite.example CNAME .\nother.example CNAME .\nfine.example CNAME rpz-passthru.\n" +
-	"24.0.2.0.192.rpz-ip CNAME .\n32.9.2.0.192.rpz-ip CNAME rpz-passthru.\n32.zz.db8.2001.rpz-ip CNAME .\n128.9.zz.db8.2001.rpz-ip CNAME rpz-passthru.\n"
+	"24.0.2.0.192.rpz-ip CNAME .\n32.9.2.0.192.rpz-ip CNAME rpz-passthru.\n48.zz.db8.2001.rpz-ip CNAME .\n128.9.zz.db8.2001.rpz-ip CNAME rpz-passthru.\n"
 
 // addressList writes that list, and returns its path.
 func addressList(t *testing.T) string {
@@ -145,5 +146,30 @@ func TestInspectAddressAllocations(t *testing.T) {
 	}
 	if without, with := perQuery(list), perQuery(list+" addresses on"); with != without {
 		t.Errorf("%v allocations, %v without addresses", with, without)
+	}
+}
+
+// TestInspectServerAddresses: the addresses of name servers that come along do not
+// count, however many, and those of the hosts of a service do, behind an alias too.
+func TestInspectServerAddresses(t *testing.T) {
+	n, m := handler(t, "list "+addressList(t)+" addresses on"), new(dns.Msg)
+	records(t, m, "good.test. 60 HTTPS 1 cdn.test.")
+	for i := range 1000 {
+		host := fmt.Sprintf("ns%d.test.", i)
+		m.Ns = append(m.Ns, &dns.NS{Hdr: dns.RR_Header{Name: "test.", Rrtype: dns.TypeNS, Class: dns.ClassINET}, Ns: host})
+		m.Extra = append(m.Extra, &dns.A{Hdr: dns.RR_Header{Name: host, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: net.IPv4(192, 0, 2, 1)})
+	}
+	if _, same := inspected(t, n, new(dns.Msg).SetQuestion("good.test.", dns.TypeHTTPS), m); !same {
+		t.Error("Addresses of name servers count")
+	}
+	for _, text := range []string{"CDN.test. 60 CNAME edge.test.", "Edge.test. 60 A 192.0.2.1"} {
+		rr, err := dns.NewRR(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Extra = append(m.Extra, rr)
+	}
+	if _, same := inspected(t, n, new(dns.Msg).SetQuestion("good.test.", dns.TypeHTTPS), m); same {
+		t.Error("The address of a service behind an alias does not count")
 	}
 }

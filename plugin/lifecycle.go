@@ -207,6 +207,9 @@ func (s *sources) begin(f directive.Feed, r *feed.Refresher[feed.List], patient 
 		return nil
 	}
 	report(f.List, l)
+	if f.Idle(l) {
+		log.Warningf("List %s: has no addresses to honour, for it is no policy zone", f.List)
+	}
 	if status := r.Status(); status.Err != nil {
 		log.Errorf("List %s: keeping the last good edition: %v", f.List, status.Err)
 	}

@@ -68,19 +68,21 @@ func (n *NoNudify) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 }
 
 // intercept answers the query if its name is blocked, and then returns nil. Else
-// it returns the writer that the rest of the chain is to answer with. Only
-// ordinary questions of class IN are judged: other classes hold no hosts, and
-// what else arrives is not a lookup.
+// it returns the writer that the rest of the chain is to answer with. Judged are
+// questions of class IN, and of class ANY, which resolvers answer with records of
+// class IN; other classes hold no hosts. A NOTIFY is no lookup, but is forwarded
+// like one, and answered by some.
 //
 //go:noinline
 func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) dns.ResponseWriter {
-	if len(r.Question) != 1 || r.Question[0].Qclass != dns.ClassINET {
+	if len(r.Question) != 1 || r.Question[0].Qclass != dns.ClassINET && r.Question[0].Qclass != dns.ClassANY {
 		return w
 	}
-	if r.Opcode != dns.OpcodeQuery {
-		if r.Opcode == dns.OpcodeNotify && n.notify(w, r) {
-			return nil
-		}
+	notice := r.Opcode == dns.OpcodeNotify
+	if notice && n.notify(w, r) {
+		return nil
+	}
+	if !notice && r.Opcode != dns.OpcodeQuery {
 		return w
 	}
 	if q := &r.Question[0]; n.discovery.Owns(q.Name, q.Qtype) {
@@ -105,7 +107,7 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 		if v.Blocked() { // in the shadow: it is counted, whatever it leads to
 			return w
 		}
-	case v.Pending: // nobody can tell yet: the client may ask again
+	case v.Pending && !notice: // nobody can tell yet: the client may ask again
 		write(w, n.answerer.NotReady(n.request(w, r, transport(ctx, w))))
 		return nil
 	}

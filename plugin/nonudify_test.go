@@ -19,6 +19,7 @@ import (
 	"github.com/coredns/coredns/plugin/test"
 	"github.com/miekg/dns"
 
+	"github.com/nonudify/nonudify/plugin/discovery"
 	"github.com/nonudify/nonudify/plugin/policy"
 )
 
@@ -81,12 +82,12 @@ func TestServeDNS(t *testing.T) {
 func TestNotJudged(t *testing.T) {
 	n := handler(t, "block badsite.example")
 	question := func() *dns.Msg { return new(dns.Msg).SetQuestion("badsite.example.", dns.TypeA) }
-	chaos, notify, none, two := question(), question(), question(), question()
+	chaos, update, none, two := question(), question(), question(), question()
 	chaos.Question[0].Qclass = dns.ClassCHAOS
-	notify.Opcode = dns.OpcodeNotify
+	update.Opcode = dns.OpcodeUpdate
 	none.Question = nil
 	two.Question = append(two.Question, two.Question[0])
-	for name, m := range map[string]*dns.Msg{"class": chaos, "opcode": notify, "no question": none, "two questions": two} {
+	for name, m := range map[string]*dns.Msg{"class": chaos, "opcode": update, "no question": none, "two questions": two} {
 		reached := false
 		n.Next = plugin.HandlerFunc(func(context.Context, dns.ResponseWriter, *dns.Msg) (int, error) {
 			reached = true
@@ -95,6 +96,30 @@ func TestNotJudged(t *testing.T) {
 		if code, err := n.ServeDNS(t.Context(), &test.ResponseWriter{}, m); !reached || code != dns.RcodeRefused || err != nil {
 			t.Errorf("%s: next plugin reached: %v; returned %d, %v", name, reached, code, err)
 		}
+	}
+}
+
+// TestJudgedAlike: what resolvers answer like an ordinary question is denied like
+// one, and a NOTIFY does not wait for lists.
+func TestJudgedAlike(t *testing.T) {
+	n := handler(t, "block badsite.example")
+	n.discovery = discovery.New(discovery.Config{})
+	n.Next = plugin.HandlerFunc(func(context.Context, dns.ResponseWriter, *dns.Msg) (int, error) { return dns.RcodeRefused, nil })
+	for _, name := range []string{"badsite.example.", "good.example.", "resolver.arpa."} {
+		class, notify := new(dns.Msg).SetQuestion(name, dns.TypeA), new(dns.Msg).SetQuestion(name, dns.TypeSOA)
+		class.Question[0].Qclass, notify.Opcode = dns.ClassANY, dns.OpcodeNotify
+		for _, m := range []*dns.Msg{class, notify} {
+			w := newWriter()
+			code, err := n.ServeDNS(t.Context(), w, m)
+			if passed := code == dns.RcodeRefused; err != nil || passed != (name == "good.example.") || !passed && (len(w.messages) != 1 || len(w.messages[0].Answer) > 0 && m == class) {
+				t.Errorf("%v: %d, %v, %v", m, code, err, w.messages)
+			}
+		}
+	}
+	n.policy.Store(policy.New(policy.Config{Pending: true}))
+	notify := new(dns.Msg).SetNotify("good.example.")
+	if code, err := n.ServeDNS(t.Context(), newWriter(), notify); code != dns.RcodeRefused || err != nil {
+		t.Errorf("NOTIFY while a list is missing: %d, %v", code, err)
 	}
 }
 

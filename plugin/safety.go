@@ -30,7 +30,7 @@ func (n *NoNudify) guard(c *caddy.Controller, at string) {
 	i := instanceOf(c)
 	c.OnStartup(func() error {
 		own, all := dnsserver.GetConfig(c), blocks(c)
-		if err := cmp.Or(unsafe(own), n.checkEndpoints(own, all)); err != nil {
+		if err := cmp.Or(unsafe(own), n.checkEndpoints(all)); err != nil {
 			return plugin.Error(directive.Name, fmt.Errorf("%s - %w", at, err))
 		}
 		for _, warning := range n.doubts() {

@@ -144,7 +144,7 @@ func (s *target) judge(query, wire []byte) error {
 		return nil
 	}
 	_, listed := s.realm.rcode(packettest.FromText(q.Question[0].Name))
-	if !listed || q.Opcode != dns.OpcodeQuery || q.Question[0].Qclass != dns.ClassINET {
+	if !listed || q.Opcode != dns.OpcodeQuery || !hasHosts(q.Question[0].Qclass) {
 		return nil
 	}
 	denial := len(reply.Ns) == 1 && reply.Ns[0].Header().Rrtype == dns.TypeSOA && strings.Contains(reply.Ns[0].String(), "blocked.invalid.")

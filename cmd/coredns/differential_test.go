@@ -230,7 +230,7 @@ func (c *comparison) judge(o *ordeal, ours, theirs []byte) error {
 		c.refused.Add(1)
 		return alike(ours, theirs)
 	}
-	if q.Question[0].Qclass == dns.ClassINET {
+	if hasHosts(q.Question[0].Qclass) {
 		if rcode, denied := c.realm.rcode(o.judged); denied {
 			c.denied.Add(1)
 			return c.denial(o, q, ours, rcode)

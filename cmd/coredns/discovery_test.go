@@ -80,6 +80,10 @@ func TestDesignated(t *testing.T) {
 		{"no name", bare, named, 0},
 		{"not filtered", named, "whoami", 0},
 		{"for some only", named, bare + "\n view some {\n expr true\n }", 0},
+		{"only counts", named, "nonudify {\n action shadow\n}", 0},
+		{"other clients", named, "nonudify {\n clients 10.0.0.0/8\n}", 0},
+		{"another zone", named, "nonudify other.example", 0},
+		{"another contact", named, "nonudify {\n contact mailto:dns@school.example\n}", 1},
 		{"another address, of this machine only", named + "\n bind 0.0.0.0", bare, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,6 +97,18 @@ func TestDesignated(t *testing.T) {
 				t.Errorf("Got %v", m)
 			}
 		})
+	}
+}
+
+// TestDiscoveryKeys: what is told does not depend on the order of a block's keys.
+func TestDiscoveryKeys(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	plain := freePort(t)
+	i := start(t, "lan.test:"+plain+" .:"+plain+" tls://.:"+freePort(t)+" {\n bind 127.0.0.1\n root "+dir+"\n tls certificate.pem key.pem\n nonudify {\n resolver dns.school.example\n}\n whoami\n}\n")
+	defer stop(i)
+	if m := lookUp(t, "_dns.resolver.arpa.", dns.TypeSVCB, "127.0.0.1:"+plain); len(m.Answer) != 1 {
+		t.Errorf("Got %v", m)
 	}
 }
 
@@ -145,7 +161,10 @@ func TestEndpointsRefused(t *testing.T) {
 	files := dir + "/certificate.pem " + dir + "/key.pem"
 	port := freePort(t)
 	for corefile, want := range map[string]string{
-		"tls://.:" + port + " {\n bind 127.0.0.1\n tls " + files + "\n nonudify {\n clients tls:pupils.school.example\n }\n}\n": "Corefile:4 - tls:NAME in clients or except needs the metadata plugin",
+		"tls://.:" + port + " {\n bind 127.0.0.1\n tls " + files + "\n nonudify {\n clients tls:pupils.school.example\n }\n}\n":                         "Corefile:4 - tls:NAME in clients or except needs the metadata plugin",
+		"tls://.:" + port + " {\n bind 127.0.0.1\n tls " + files + "\n metadata school.example\n nonudify {\n except tls:staff.school.example\n }\n}\n": "Corefile:5 - tls:NAME in clients or except needs the metadata plugin in this server block, for all its zones",
+		".:" + port + " {\n bind 127.0.0.1\n nonudify {\n clients doh:/pupils\n }\n}\n":                                                                 "Corefile:3 - clients are known by doh: or tls: only, and this server block listens on nothing of the kind",
+		".:" + port + " {\n bind 127.0.0.1\n nonudify {\n clients 10.0.0.0/8\n except 10.0.0.0/8 ::/0\n }\n}\n":                                         "Corefile:3 - except leaves nobody of clients",
 		"https://.:" + port + " {\n bind 127.0.0.1\n tls " + files + "\n nonudify {\n except doh:/staff\n }\n}\n" +
 			"https://inside.example:" + port + " {\n bind 127.0.0.1\n tls " + files + "\n whoami\n}\n": "Corefile:4 - doh:PATH in clients or except needs nonudify in each server block of the listener, and https://inside.example.:" + port + " has none",
 		".:" + freePort(t) + " {\n bind 127.0.0.1\n nonudify {\n except doh:/staff\n }\n}\nhttps://inside.example:" + port + " {\n bind 127.0.0.1\n tls " + files + "\n whoami\n}\n": "",

@@ -23,6 +23,9 @@ type realm struct {
 	rules map[string]string // name on the wire: what the rule is
 }
 
+// hasHosts reports whether names of a class are judged.
+func hasHosts(class uint16) bool { return class == dns.ClassINET || class == dns.ClassANY }
+
 func newRealm() *realm {
 	w := &realm{
 		subtree: []string{"badsite.example", "of.a.listed.tree.example", "xn--bdsite-gva.example", strings.Repeat("ab.", 78) + "longest.example"},
@@ -143,7 +146,7 @@ func (o *oracle) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 
 func (o *oracle) hear(r *dns.Msg) {
 	q, denied := r.Question[0], false
-	if o.realm != nil && r.Opcode == dns.OpcodeQuery && q.Qclass == dns.ClassINET {
+	if o.realm != nil && r.Opcode == dns.OpcodeQuery && hasHosts(q.Qclass) {
 		_, denied = o.realm.rcode(packettest.FromText(q.Name))
 	}
 	o.mu.Lock()

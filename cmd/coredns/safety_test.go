@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -196,5 +198,21 @@ func TestManyGaps(t *testing.T) {
 	}
 	if got := answer(s.ask("www.z3." + zone)); got != passes {
 		t.Errorf("A name of an open block: %s", got)
+	}
+}
+
+// TestAddressesNowhere: a list that cannot hold any is told to honour its
+// addresses.
+func TestAddressesNowhere(t *testing.T) {
+	for name, text := range map[string]string{"plain": "badsite.example\n", "zone": "@ SOA a. b. 1 2 3 4 5\nbadsite.example CNAME .\n"} {
+		file := filepath.Join(t.TempDir(), fresh(name)+".list")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stop(start(t, ".:0 {\n bind 127.0.0.1\n nonudify {\n list "+file+" addresses on\n}\n}\n"))
+		list := strings.TrimSuffix(filepath.Base(file), ".list")
+		if got := len(logged.with("List " + list + ": has no addresses to honour")); got != map[string]int{"plain": 1}[name] {
+			t.Errorf("%s: %d warnings", name, got)
+		}
 	}
 }

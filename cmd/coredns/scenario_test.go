@@ -374,6 +374,8 @@ func newQuery(f []string) (query, error) {
 			q.msg.RecursionDesired = false
 		case flag == "+ch":
 			q.msg.Question[0].Qclass = dns.ClassCHAOS
+		case flag == "+any":
+			q.msg.Question[0].Qclass = dns.ClassANY
 		case flag == "+tsig":
 			q.secret = tsigSecret
 		case strings.HasPrefix(flag, "+proxy="):

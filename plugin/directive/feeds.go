@@ -17,6 +17,7 @@ import (
 	"github.com/nonudify/nonudify/plugin/builtin"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/feed"
+	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/source"
@@ -48,6 +49,10 @@ type Feed struct {
 	Open   bool   // and anybody on the way may change it
 	Config feed.Config
 }
+
+// Idle reports whether the feed is told to honour addresses, and an edition of it is
+// in a format that has none.
+func (f Feed) Idle(l *feed.List) bool { return f.Config.Load.Addresses && l.Format != list.RPZ }
 
 // Refresher returns a new refresher of the feed.
 func (f Feed) Refresher() *feed.Refresher[feed.List] {

@@ -34,7 +34,7 @@ func blocks(l *List, addr string) bool {
 func TestLoadAddresses(t *testing.T) {
 	text := zoneWith(1, "32.1.2.0.192", "8.0.0.0.198", "32.1.0.0.10")
 	for on, want := range map[bool]string{
-		true: "[z:6: 198.0.0.0/8: a prefix shorter than /16 (IPv4) or /32 (IPv6) is never blocked: it would hold a whole provider with all its customers " +
+		true: "[z:6: 198.0.0.0/8: a prefix shorter than /24 (IPv4) or /48 (IPv6) is never blocked: it would hold many networks of strangers " +
 			"z:7: 10.0.0.1/32: an address that is not on the public Internet is never blocked: every network has machines with it]",
 		false: `[z:5: trigger other than a query name: "32.1.2.0.192.rpz-ip CNAME ." z:6: trigger other than a query name: "8.0.0.0.198.rpz-ip CNAME ." ` +
 			`z:7: trigger other than a query name: "32.1.0.0.10.rpz-ip CNAME ."]`,

@@ -52,21 +52,25 @@ func (p *Policy) blockAddress(qname, host string, addr netip.Addr, lists []*List
 
 // The reasons for which a Guard refuses a rule about addresses.
 var (
-	ErrShortPrefix = errors.New("a prefix shorter than /16 (IPv4) or /32 (IPv6) is never blocked: it would hold a whole provider with all its customers")
+	ErrShortPrefix = errors.New("a prefix shorter than /24 (IPv4) or /48 (IPv6) is never blocked: it would hold many networks of strangers")
 	ErrSpecial     = errors.New("an address that is not on the public Internet is never blocked: every network has machines with it")
 )
 
-// The shortest prefixes that a list may block. An internet registry gives a whole
-// provider no more than that at a time (/16 is what the last large ones got, /32
-// the least of IPv6), so nothing wider can be one service: a digit was lost.
+// The shortest prefixes that a list may block: the longest ones that the networks
+// of the Internet announce to each other. What is wider is several networks, or
+// one with all its customers, such as a CDN, and never one service.
 const (
-	shortest4 = 16
-	shortest6 = 32
+	shortest4 = 24
+	shortest6 = 48
 )
 
 // public6 is what IANA gives out of IPv6 (RFC 4291 §2.4). Outside of it are the
 // machine itself, local networks, groups, and IPv4 in disguise, as of NAT64.
 var public6 = netip.MustParsePrefix("2000::/3")
+
+// tunnels6 are IPv4 in disguise within public6: Teredo (RFC 4380) and 6to4 (RFC
+// 3056).
+var tunnels6 = []netip.Prefix{netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("2002::/16")}
 
 // special4 are the ranges of IPv4 that networks and machines have of their own:
 // of IANA's registry of special-purpose addresses, those that are in use. Package
@@ -88,7 +92,7 @@ func checkAddresses(p netip.Prefix) error {
 		}
 		return tooShort(p, shortest4)
 	}
-	if !public6.Contains(p.Addr()) {
+	if !public6.Contains(p.Addr()) || slices.ContainsFunc(tunnels6, func(t netip.Prefix) bool { return t.Contains(p.Addr()) }) {
 		return ErrSpecial
 	}
 	return tooShort(p, shortest6)

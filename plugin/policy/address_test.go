@@ -29,12 +29,12 @@ func addressRules(t testing.TB, text string) (rules []rule.Rule) {
 
 func TestGuardAddresses(t *testing.T) {
 	for prefix, want := range map[string]error{
-		"192.0.2.1/32": nil, "198.51.100.0/24": nil, "185.15.0.0/16": nil, "8.8.8.8/32": nil, "223.255.255.0/24": nil,
+		"192.0.2.1/32": nil, "198.51.100.0/24": nil, "185.15.1.0/24": nil, "185.15.0.0/23": ErrShortPrefix, "8.8.8.8/32": nil, "223.255.255.0/24": nil,
 		"185.14.0.0/15": ErrShortPrefix, "185.0.0.0/8": ErrShortPrefix, "64.0.0.0/6": ErrShortPrefix, "128.0.0.0/3": ErrShortPrefix,
-		"2001:db8::/32": nil, "2001:db8::1/128": nil, "2a00::/31": ErrShortPrefix, "2a00::/12": ErrShortPrefix, "2000::/3": ErrShortPrefix,
+		"2001:db8::/48": nil, "2a00::/47": ErrShortPrefix, "2001:0:1::/48": ErrSpecial, "2002:c000:201::/48": ErrSpecial, "2001::/32": ErrSpecial, "2003::/48": nil, "2001:db8::1/128": nil, "2a00::/31": ErrShortPrefix, "2a00::/12": ErrShortPrefix, "2000::/3": ErrShortPrefix,
 
 		"0.0.0.0/32": ErrSpecial, "0.1.0.0/16": ErrSpecial, "10.1.2.3/32": ErrSpecial, "10.0.0.0/8": ErrSpecial, "100.64.0.1/32": ErrSpecial, "100.127.255.0/24": ErrSpecial,
-		"100.128.0.0/24": nil, "127.0.0.1/32": ErrSpecial, "169.254.1.1/32": ErrSpecial, "172.16.0.0/16": ErrSpecial, "172.31.255.255/32": ErrSpecial, "172.32.0.0/16": nil,
+		"100.128.0.0/24": nil, "127.0.0.1/32": ErrSpecial, "169.254.1.1/32": ErrSpecial, "172.16.0.0/16": ErrSpecial, "172.31.255.255/32": ErrSpecial, "172.32.0.0/24": nil,
 		"192.168.0.0/16": ErrSpecial, "192.168.1.1/32": ErrSpecial, "192.0.0.170/32": ErrSpecial, "192.0.0.0/16": ErrSpecial, "224.0.0.1/32": ErrSpecial,
 		"240.0.0.1/32": ErrSpecial, "255.255.255.255/32": ErrSpecial, "0.0.0.0/1": ErrSpecial, "192.0.0.0/2": ErrSpecial,
 

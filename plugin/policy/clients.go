@@ -54,6 +54,9 @@ func (c *Clients) Include(client netip.Addr) bool {
 	return passed%2 == 1
 }
 
+// Nobody reports whether the policy is for no address at all.
+func (c *Clients) Nobody() bool { return c != nil && len(c.bounds) == 0 }
+
 // All addresses are in one order: IPv4 is where it is mapped into IPv6, and a
 // prefix that would hold it by accident ends for it where allOfIPv4 begins.
 var (
