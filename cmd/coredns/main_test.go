@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coredns/caddy"
@@ -153,20 +154,30 @@ func addrs(i *caddy.Instance) (udp, tcp string) {
 	return s.LocalAddr().String(), s.Addr().String()
 }
 
-// freePort returns a port that is free for UDP and TCP.
+// ports hands out ports below those that systems give to whoever wants any one
+// (RFC 6335 §6, and Linux from 32768 on): one of these would be free now, and
+// taken by a client of another test a moment later. Where it begins differs from
+// process to process.
+var ports = func() *atomic.Uint32 {
+	var n atomic.Uint32
+	n.Store(uint32(os.Getpid()) * 101)
+	return &n
+}()
+
+// freePort returns a port that is free for UDP and TCP, on all addresses, and that
+// no other test of this process is given.
 func freePort(t *testing.T) string {
 	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 100 {
+		addr := fmt.Sprintf(":%d", 20_000+ports.Add(1)%12_000)
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		addr := l.Addr().String()
 		l.Close()
 		if u, err := net.ListenPacket("udp", addr); err == nil {
 			u.Close()
-			_, port, _ := net.SplitHostPort(addr)
-			return port
+			return addr[1:]
 		}
 	}
 	t.Fatal("No port is free for both UDP and TCP")

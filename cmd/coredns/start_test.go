@@ -33,12 +33,7 @@ func readiness(t *testing.T, address string) int {
 // freeAddress returns an address on loopback whose TCP port is free.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", freePort(t))
 }
 
 // TestStart: before a list is there for the first time, names that it may hold get
