@@ -262,7 +262,9 @@ func (r route) stream(c net.Conn, query []byte) ([]byte, error) {
 	defer c.Close()
 	conn := &dns.Conn{Conn: c}
 	for _, message := range r.messages(query) {
-		if _, err := conn.Write(message); err != nil {
+		if _, err := conn.Write(message); err != nil && r.then != nil {
+			return nil, errDropped // the server has hung up meanwhile
+		} else if err != nil {
 			return nil, err
 		}
 	}
