@@ -69,9 +69,15 @@ local-data:
   rpz:
     - file: FILE
 `},
-	{"knot5", "/var/lib/knot-resolver/nudify.rpz", `-- Knot Resolver 5: in kresd.conf. It looks whether the file is another.
+	{"knot5", "/var/lib/knot-resolver/nudify.rpz", `-- Knot Resolver 5: in kresd.conf, in front of what forwards. By itself it would
+-- stop at an exception, and forget to forward the name.
+-- With the package lua-cqueues it looks whether the file is another.
 -- The file: nonudify convert -to rpz -o FILE LIST
-policy.add(policy.rpz(policy.DENY, 'FILE', true))
+local nudify = policy.rpz(policy.DENY, 'FILE')
+policy.add(function(request, query)
+	local action = nudify(request, query)
+	if action ~= policy.PASS then return action end
+end)
 `},
 	{"pihole", "/etc/pihole/nudify.txt", `# Pi-hole 5 or 6: a subscription, here of a local file. An address at which the
 # file is published goes there just as well. Each new edition takes 'pihole -g'.
