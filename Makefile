@@ -74,7 +74,7 @@ stock: # the full upstream CoreDNS with the plugin in it
 	GO=$(GO) sh deploy/stock.sh build/stock
 
 setup:
-	@sh deploy/setup.sh
+	@GO=$(GO) sh deploy/setup.sh
 
 clean:
 	rm -rf bin build

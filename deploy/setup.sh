@@ -2,8 +2,9 @@
 # Installs what the tests need and the machine lacks: a C compiler for the race
 # detector, dig, kdig and curl to ask the server as a stranger would, minisign to make
 # and verify signatures as one would, BIND and Knot DNS to transfer zones from, dnsmasq,
-# Unbound and systemd-resolved to forward to it, Chromium, axe-core and the Nu HTML
-# checker to look at the help page, web servers to serve it.
+# Unbound and systemd-resolved to forward to it, PowerDNS Recursor, Knot Resolver,
+# dnsdist and the library of AdGuard Home to use what lists are converted to, Chromium,
+# axe-core and the Nu HTML checker to look at the help page, web servers to serve it.
 # As root or with sudo it installs them on Debian and Ubuntu; elsewhere it says what
 # is missing.
 set -eu
@@ -17,6 +18,9 @@ need named bind9
 need knotd knot
 need unbound unbound
 need dnsmasq dnsmasq-base
+need pdns_recursor pdns-recursor
+need kresd knot-resolver
+need dnsdist dnsdist
 need curl curl
 [ "$(uname)" != Linux ] || need ip iproute2
 need minisign minisign
@@ -36,6 +40,13 @@ page_tools() {
   npm ci --prefix $dir --ignore-scripts --no-audit --no-fund ||
     echo "Missing for the tests: axe-core and the HTML checker, which npm could not install." >&2
 }
+
+# The library of AdGuard Home is a module that the programs themselves do not need.
+adguard() {
+  ${GO:-go} mod download -C testdata/adguard ||
+    echo "Missing for the tests: the library of AdGuard Home, which go could not download." >&2
+}
+adguard
 
 # systemd-resolved is unpacked only: where it is installed, it takes over.
 unpack_resolved() {
@@ -68,7 +79,8 @@ export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 off() {
   [ "$ours" = no ] || $as rm -f $policy
-  for server in bind9:named knot:knot unbound:unbound unbound:unbound-resolvconf nginx:nginx apache2:apache2 caddy:caddy; do
+  for server in bind9:named knot:knot unbound:unbound unbound:unbound-resolvconf pdns-recursor:pdns-recursor \
+    knot-resolver:kresd.target knot-resolver:kres-cache-gc dnsdist:dnsdist nginx:nginx apache2:apache2 caddy:caddy; do
     case "$missing " in *" ${server%:*} "*) $as systemctl disable "${server#*:}" >/dev/null 2>&1 || true ;; esac
   done
 }

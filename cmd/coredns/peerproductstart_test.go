@@ -1,0 +1,196 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"github.com/nonudify/nonudify/plugin/list"
+)
+
+// Each starter puts the lines of convert -config into the least configuration with
+// which the product asks the upstream and nobody else, has the product's own check
+// look at it, if there is one, and starts it.
+
+// check runs a check that comes with a program.
+func (p *peer) check(program string, args ...string) {
+	p.t.Helper()
+	if out, err := exec.Command(installed(p.t, program), args...).CombinedOutput(); err != nil {
+		p.t.Errorf("%s %v: %v\n%s", program, args, err, out)
+	}
+}
+
+// untilDenied waits for a program that answers before it has read the list.
+func (p *peer) untilDenied() {
+	p.t.Helper()
+	err := poll(func() error {
+		if got := p.asks([]inquiry{{kind{name: "site0.example."}, dns.TypeTXT, false}})[0]; !denials[got] {
+			return errors.New(got)
+		}
+		return nil
+	})
+	if err != nil {
+		p.t.Error(err)
+	}
+}
+
+// startOurs starts what all others are compared with, with the list as it is.
+func startOurs(t *testing.T, f productFiles) asker {
+	t.Helper()
+	p := &peer{t: t, dir: t.TempDir(), host: "127.0.0.1", out: &syncBuffer{}}
+	corefile := p.write("Corefile", fmt.Sprintf(".:{$PORT} {\n bind 127.0.0.1\n nonudify {\n  list %s\n }\n cache\n forward . %s\n}\n", f.source, f.upstream))
+	p.port = run(t, corefile).port
+	return p.asks
+}
+
+func startBIND(t *testing.T, f productFiles) asker {
+	t.Helper()
+	p := newPeer(t, "named")
+	host, port, _ := strings.Cut(f.upstream, ":")
+	options := fmt.Sprintf(`options {
+	directory "%[1]s"; pid-file none; lock-file none; session-keyfile none;
+	listen-on port %[3]s { %[2]s; };
+	listen-on-v6 { none; };
+	recursion yes; allow-query { 127.0.0.0/8; };
+	forward only; forwarders { %[4]s port %[5]s; };
+	dnssec-validation no;
+`, p.dir, p.host, p.port, host, port)
+	config := p.write("config", "controls { };\n"+strings.Replace(f.settings, "options {\n", options, 1))
+	p.check("named-checkconf", "-z", config)
+	p.check("named-checkzone", "-i", "full", "-r", "fail", "-k", "fail", "-n", "fail", string(list.DefaultOrigin), f.list)
+	p.start(nil, "-g", "-c", config)
+	p.untilDenied()
+	return p.asks
+}
+
+func startUnbound(t *testing.T, f productFiles) asker {
+	t.Helper()
+	p := newPeer(t, "unbound")
+	config := p.write("config", fmt.Sprintf(`server:
+  interface: %[2]s@%[3]s
+  access-control: 127.0.0.0/8 allow
+  do-not-query-localhost: no
+  do-ip6: no
+  username: ""
+  chroot: ""
+  directory: "%[1]s"
+  pidfile: ""
+  use-syslog: no
+  logfile: ""
+  num-threads: 1
+  ede: yes
+  module-config: "iterator"
+remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-addr: %[4]s
+%[5]s`, p.dir, p.host, p.port, strings.Replace(f.upstream, ":", "@", 1), f.settings))
+	p.check("unbound-checkconf", config)
+	p.start(nil, "-d", "-c", config)
+	return p.asks
+}
+
+func startPowerDNS(t *testing.T, f productFiles) asker {
+	t.Helper()
+	p := newPeer(t, "pdns_recursor")
+	p.write("recursor.conf", fmt.Sprintf(`local-address=%s
+local-port=%s
+socket-dir=%s
+daemon=no
+write-pid=no
+threads=1
+forward-zones-recurse=.=%s
+dont-query=
+dnssec=process-no-validate
+security-poll-suffix=
+max-negative-ttl=60
+extended-resolution-errors=yes
+lua-config-file=%s
+`, p.host, p.port, p.dir, f.upstream, p.write("nudify.lua", f.settings)))
+	p.check("pdns_recursor", "--config-dir="+p.dir, "--config=check")
+	p.start(nil, "--config-dir="+p.dir)
+	return p.asks
+}
+
+func startKnotResolver(t *testing.T, f productFiles) asker {
+	t.Helper()
+	p := newPeer(t, "kresd")
+	config := p.write("config", fmt.Sprintf(`net.listen('%s', %s, {kind = 'dns'})
+net.ipv6 = false
+cache.size = 10 * MB
+trust_anchors.remove('.')
+for _, m in ipairs({'priming', 'ta_update', 'ta_signal_query', 'ta_sentinel', 'detect_time_skew', 'detect_time_jump'}) do modules.unload(m) end
+%s
+policy.add(policy.all(policy.STUB('%s')))
+`, p.host, p.port, f.settings, strings.Replace(f.upstream, ":", "@", 1)))
+	p.start(nil, "-n", "-c", config, p.dir)
+	return p.asks
+}
+
+func startDnsmasq(t *testing.T, f productFiles) asker {
+	t.Helper()
+	p := newPeer(t, "dnsmasq")
+	config := p.write("config", fmt.Sprintf(`pid-file=
+user=root
+log-facility=-
+no-resolv
+no-hosts
+bind-interfaces
+listen-address=%s
+port=%s
+server=%s
+%s`, p.host, p.port, strings.Replace(f.upstream, ":", "#", 1), f.settings))
+	p.check("dnsmasq", "--test", "--conf-file="+config)
+	p.start(nil, "--keep-in-foreground", "--conf-file="+config)
+	return p.asks
+}
+
+func startDnsdist(t *testing.T, f productFiles) asker {
+	t.Helper()
+	p := newPeer(t, "dnsdist")
+	config := p.write("config", fmt.Sprintf(`setSecurityPollSuffix("")
+setLocal("%s")
+newServer({address="%s", healthCheckMode="up"})
+%s`, p.addr(), f.upstream, f.settings))
+	p.check("dnsdist", "--check-config", "--config", config)
+	p.start(nil, "--supervised", "--disable-syslog", "--config", config)
+	return p.asks
+}
+
+// startAdGuard builds a program with the library that AdGuard Home has for its
+// lists. It is a module of its own, so that nobody else needs that library.
+func startAdGuard(t *testing.T, f productFiles) asker {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "adguard")
+	cmd := exec.Command("go", "build", "-C", "../../testdata/adguard", "-o", program, ".")
+	cmd.Env = append(cmd.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Logf("go build: %v\n%s", err, out)
+		lacking(t, "the library of AdGuard Home")
+	}
+	return func(questions []inquiry) []string {
+		var lines strings.Builder
+		for _, q := range questions {
+			fmt.Fprintln(&lines, q.name, dns.TypeToString[q.qtype])
+		}
+		cmd := exec.Command(program, f.list)
+		cmd.Stdin = strings.NewReader(lines.String())
+		out, err := cmd.Output()
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			t.Fatalf("%v\n%s", err, exit.Stderr)
+		}
+		outcomes := strings.Fields(string(out))
+		if len(outcomes) != len(questions) {
+			t.Fatalf("%d answers to %d questions: %v", len(outcomes), len(questions), err)
+		}
+		return outcomes
+	}
+}
