@@ -20,6 +20,7 @@ need unbound unbound
 need dnsmasq dnsmasq-base
 need pdns_recursor pdns-recursor
 need kresd knot-resolver
+ls /usr/lib/*/lua/5.1/_cqueues.so >/dev/null 2>&1 || missing="$missing lua-cqueues" # for it to watch files
 need dnsdist dnsdist
 need curl curl
 [ "$(uname)" != Linux ] || need ip iproute2

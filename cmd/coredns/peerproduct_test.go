@@ -5,11 +5,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 	"golang.org/x/net/idna"
@@ -22,7 +24,7 @@ type product struct {
 	name   string
 	to     string // what the list is converted to; "" if it is not
 	config string // what the tool calls the product; "" if it needs no configuration
-	start  func(t *testing.T, files productFiles) asker
+	start  func(t *testing.T, files productFiles) running
 }
 
 // productFiles is what a product is started with.
@@ -33,9 +35,15 @@ type productFiles struct {
 	upstream string // who is to be asked for what is not listed
 }
 
-// asker says what becomes of questions: passing when they were answered as the
-// upstream answers them, else the response code or address.
-type asker func([]inquiry) []string
+// running is a product that runs.
+type running struct {
+	// asks says what becomes of questions: passing when they were answered as the
+	// upstream answers them, else the response code or address.
+	asks func([]inquiry) []string
+	// renew has it read the list again, or does nothing where it does so by itself;
+	// nil where it would have to be started anew.
+	renew func()
+}
 
 const passing = "passes"
 
@@ -81,8 +89,12 @@ func TestProducts(t *testing.T) {
 	t.Cleanup(func() { results.log(t) })
 	for _, p := range products {
 		t.Run(p.name, func(t *testing.T) {
-			ask := p.start(t, p.files(t, file, upstream))
-			p.judge(t, questions, ask(questions), results)
+			files := p.files(t, file, upstream)
+			running := p.start(t, files)
+			p.judge(t, questions, running.asks(questions), results)
+			if running.renew != nil {
+				p.follows(t, running, files, results)
+			}
 		})
 	}
 }
@@ -100,6 +112,33 @@ func (p product) files(t *testing.T, source, upstream string) productFiles {
 		f.settings = string(nonudify(t, "convert", "-config", p.config, f.list))
 	}
 	return f
+}
+
+// follows has the product read the next edition of the list, in which one name is
+// new, and another is no more.
+func (p product) follows(t *testing.T, r running, f productFiles, results *table) {
+	t.Helper()
+	questions := []inquiry{
+		{kind{"new in an edition", "other0.example.", true}, dns.TypeA, false},
+		{kind{"gone in an edition", "site0.example.", false}, dns.TypeA, false},
+	}
+	next := filepath.Join(t.TempDir(), "list.txt")
+	putFile(t, next, []byte(strings.Replace(productList(), "||site0.example^", "||other0.example^", 1)))
+	convertList(t, next, p.to, f.list)
+	later := time.Now().Add(2 * time.Second) // dnsdist looks at whole seconds
+	if err := os.Chtimes(f.list, later, later); err != nil {
+		t.Fatal(err)
+	}
+	r.renew()
+	err := poll(func() error {
+		if got := r.asks(questions); !denials[got[0]] || got[1] != passing {
+			return fmt.Errorf("%q", got)
+		}
+		return nil
+	})
+	for i, q := range questions {
+		results.judge(t, p.name, q.title, r.asks(questions)[i], err)
+	}
 }
 
 // judge compares what became of the questions with what should have.
@@ -174,7 +213,10 @@ func answerAll(w dns.ResponseWriter, r *dns.Msg) {
 	if rr, err := dns.NewRR(q.Name + " 60 IN " + data); data != "" && err == nil {
 		m.Answer = append(m.Answer, rr)
 	} else {
-		m.Ns = append(m.Ns, &dns.SOA{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: 60}, Ns: "ns.test.", Mbox: "ns.test.", Serial: 1, Minttl: 60})
+		m.Ns = append(m.Ns, &dns.SOA{
+			Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: 60},
+			Ns:  "ns.test.", Mbox: "ns.test.", Serial: 1, Minttl: 60,
+		})
 	}
 	if o := r.IsEdns0(); o != nil {
 		m.SetEdns0(1232, o.Do())

@@ -28,7 +28,8 @@ filters:
     url: FILE
     id: 1771000001
 `},
-	{"bind", "/var/cache/bind/nudify.rpz", `// BIND 9.18: the response-policy goes into the options that are there.
+	{"bind", "/var/cache/bind/nudify.rpz", `// BIND 9.18: the response-policy goes into the options that are there. A new
+// edition counts a minute after the one before at the earliest (min-update-interval).
 // The file: nonudify convert -to rpz -o FILE LIST && rndc reload ORIGIN
 options {
 	response-policy {
@@ -50,7 +51,8 @@ zone "ORIGIN" {
 [blocked_names]
 blocked_names_file = 'FILE'
 `},
-	{"dnsdist", "/etc/dnsdist/nudify.cdb", `-- dnsdist 1.4, built with CDB. It looks every minute whether the file is another.
+	{"dnsdist", "/etc/dnsdist/nudify.cdb", `-- dnsdist 1.4, built with CDB. It looks every minute whether the file is younger:
+-- one that is put back must be touched.
 -- The file: nonudify convert -to cdb -o FILE LIST
 -- The longest name that is found says "block" or "pass": so it is not enough to
 -- ask with KeyValueStoreLookupRule whether one is found.
@@ -69,8 +71,8 @@ local-data:
   rpz:
     - file: FILE
 `},
-	{"knot5", "/var/lib/knot-resolver/nudify.rpz", `-- Knot Resolver 5: in kresd.conf, in front of what forwards. By itself it would
--- stop at an exception, and forget to forward the name.
+	{"knot5", "/var/lib/knot-resolver/nudify.rpz", `-- Knot Resolver 5, in Debian 12: in kresd.conf, in front of what forwards. By
+-- itself it would stop at an exception, and not forward the name.
 -- With the package lua-cqueues it looks whether the file is another.
 -- The file: nonudify convert -to rpz -o FILE LIST
 local nudify = policy.rpz(policy.DENY, 'FILE')
@@ -86,7 +88,8 @@ pihole-FTL sqlite3 /etc/pihole/gravity.db "INSERT OR IGNORE INTO adlist (address
 pihole -g
 `},
 	{"powerdns", "/var/lib/pdns-recursor/nudify.rpz", `# PowerDNS Recursor 5.1: in recursor.yml. A default policy (defpol) would be used
-# for the exceptions as well. Each new edition takes 'rec_control reload-yaml'.
+# for the exceptions as well. Each new edition takes 'rec_control reload-yaml', and
+# counts for what was asked lately when that has left the packet cache.
 # The file: nonudify convert -to rpz -o FILE LIST
 recursor:
   extended_resolution_errors: true
@@ -104,10 +107,14 @@ recursor:
 #       tsig: {name: rpz-key, algo: hmac-sha256, secret: ...}
 #       seedFile: FILE
 #       dumpFile: FILE
+packetcache:
+  ttl: 60
 `},
-	{"powerdns-lua", "/var/lib/pdns-recursor/nudify.rpz", `-- PowerDNS Recursor 4.5: in the lua-config-file. A default policy (defpol) would
--- be used for the exceptions as well. The code also takes the setting
--- extended-resolution-errors=yes, each new edition 'rec_control reload-lua-config'.
+	{"powerdns-lua", "/var/lib/pdns-recursor/nudify.rpz", `-- PowerDNS Recursor 4.5, in Debian 12: in the lua-config-file. A default policy
+-- (defpol) would be used for the exceptions as well. The code also takes the setting
+-- extended-resolution-errors=yes. Each new edition takes 'rec_control
+-- reload-lua-config', and the setting packetcache-ttl=60: it counts for what was
+-- asked lately when that has left the packet cache.
 -- The file: nonudify convert -to rpz -o FILE LIST
 rpzFile("FILE", {policyName="nudify", maxTTL=60, extendedErrorCode=17, extendedErrorExtra="filtered at your request"})
 -- To transfer the zone instead:
