@@ -33,7 +33,7 @@ func (p *peer) run(program string, args ...string) {
 func (p *peer) untilDenied() {
 	p.t.Helper()
 	err := poll(func() error {
-		if got := p.asks([]inquiry{{kind{name: "site0.example."}, dns.TypeTXT, false}})[0]; !denials[got] {
+		if got := p.asks([]inquiry{{kind{name: "site0.example."}, dns.TypeA, false}})[0]; !denials[got] {
 			return errors.New(got)
 		}
 		return nil
