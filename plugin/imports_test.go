@@ -20,6 +20,8 @@ var floors = map[string]string{
 	"plugin/discovery":          "plugin/dnsname",
 	"plugin/rule":               "plugin/dnsname",
 	"plugin/rpz":                "plugin/rule plugin/dnsname",
+	"plugin/provenance":         "",
+	"plugin/likeness":           "plugin/dnsname",
 	"plugin/list":               "plugin/rpz plugin/rule plugin/dnsname",
 	"plugin/set":                "plugin/rule plugin/dnsname",
 	"plugin/policy":             "plugin/set plugin/rule plugin/dnsname",
@@ -33,7 +35,7 @@ var floors = map[string]string{
 	"plugin/directive":          "plugin/answer plugin/builtin plugin/bypass plugin/discovery plugin/feed plugin/helpline plugin/sinkhole plugin/list plugin/policy plugin/set plugin/source plugin/rule plugin/dnsname",
 	"plugin":                    "plugin/answer plugin/directive plugin/discovery plugin/feed plugin/policy plugin/sinkhole plugin/sinkhole/authority plugin/rule plugin/dnsname",
 	"cmd/coredns":               "plugin",
-	"cmd/nonudify":              "plugin/answer plugin/builtin plugin/directive plugin/feed plugin/helpline plugin/sinkhole plugin/sinkhole/message plugin/list plugin/policy plugin/rpz plugin/set plugin/source plugin/rule plugin/dnsname",
+	"cmd/nonudify":              "plugin/answer plugin/builtin plugin/directive plugin/feed plugin/helpline plugin/likeness plugin/sinkhole plugin/sinkhole/message plugin/list plugin/policy plugin/provenance plugin/rpz plugin/set plugin/source plugin/rule plugin/dnsname",
 }
 
 // servers are the libraries of the server, for the plugin and its program only.

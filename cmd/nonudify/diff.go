@@ -13,6 +13,7 @@ import (
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
+	"github.com/nonudify/nonudify/plugin/provenance"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
@@ -22,7 +23,7 @@ const defaultShrink = 20
 
 var diff = verb{
 	name:  "diff",
-	args:  "[-shrink PERCENT] [-json] OLD NEW",
+	args:  "[-shrink PERCENT] [-summary] [-json] OLD NEW",
 	short: "tell what a new edition of a list changes, and whether it would be held back",
 	long: `diff compares two editions of a list, which may be in different formats: names
 that came, names that went, names whose rules are others, and the header. Lines
@@ -38,20 +39,24 @@ Exit code 1 says that the two differ.
 
 // diffFlags is what the command line of diff says.
 type diffFlags struct {
-	shrink int // in percent; 100 is off
-	json   bool
+	shrink  int // in percent; 100 is off
+	summary bool
+	json    bool
 }
 
 func runDiff(e *env, fs *flag.FlagSet, args []string) (int, error) {
 	c := diffFlags{shrink: defaultShrink}
 	fs.Func("shrink", "by how many percent of its rules the list may fall, `PERCENT`, or \"off\"; 20 if not given", c.setShrink)
 	fs.BoolVar(&c.json, "json", false, "write a JSON object a line: one for each name that differs, then one for the lists")
+	fs.BoolVar(&c.summary, "summary", false, "write one paragraph for a changelog, without names, and nothing else")
 	files, err := parse(fs, args)
 	switch {
 	case err != nil:
 		return wrong, err
 	case len(files) != 2:
 		return wrong, usagef("%d lists given, two wanted", len(files))
+	case c.summary && c.json:
+		return wrong, usagef("-summary and -json exclude each other; the JSON has the summary in it")
 	}
 	before, err := readEdition(e, files[0])
 	if err != nil {
@@ -86,19 +91,27 @@ func (c diffFlags) compare(e *env, before, now *oneEdition) (int, error) {
 		}
 	}
 	d.judge(c.shrink)
+	d.Summary = d.summarize()
 	code := fine
 	if d.differ() {
 		code = finding
 	}
-	if c.json {
+	switch {
+	case c.json:
 		return code, newLines(e.stdout).Encode(d)
+	case c.summary:
+		fmt.Fprintln(e.stdout, d.Summary)
+	default:
+		d.print(e.stdout)
 	}
-	d.print(e.stdout)
 	return code, nil
 }
 
 // writer returns a function that writes one difference.
 func (c diffFlags) writer(w io.Writer) func(change) error {
+	if c.summary {
+		return func(change) error { return nil }
+	}
 	if c.json {
 		lines := newLines(w)
 		return func(x change) error { return lines.Encode(x) }
@@ -126,9 +139,11 @@ type oneEdition struct {
 	Refused int         `json:"refused"`
 	Names   int         `json:"names"`
 
-	list   *feed.List
-	passes bool // it has exceptions
-	sum    [sha256.Size]byte
+	list     *feed.List
+	passes   bool // it has exceptions
+	sum      [sha256.Size]byte
+	comments map[dnsname.Name]string // the provenance of its names
+	over     bool                    // of more than maxHeld of them, so that it is not compared
 }
 
 // readEdition reads one of the two lists.
@@ -150,9 +165,13 @@ func readEdition(e *env, name string) (*oneEdition, error) {
 	return x, nil
 }
 
-// see looks for exceptions.
-func (x *oneEdition) see(r rule.Rule, _ int, _ func() string, refused error) {
-	x.passes = x.passes || refused == nil && r.Action == rule.Pass
+// see looks for exceptions, and for what is known of a name.
+func (x *oneEdition) see(r rule.Rule, _ int, comment func() string, refused error) {
+	if refused != nil {
+		return
+	}
+	x.passes = x.passes || r.Action == rule.Pass
+	x.remember(r.Name, comment())
 }
 
 // hashed is a reader of bytes that are hashed on their way.
@@ -170,20 +189,23 @@ func (h hashed) Read(p []byte) (int, error) {
 // change is a name that the two editions do not treat alike.
 type change struct {
 	Name   dnsname.Name `json:"name"`
-	Change string       `json:"change"` // added, removed or changed
+	Change string       `json:"change"` // added, removed, changed or restated
 	Old    entry        `json:"old,omitzero"`
 	New    entry        `json:"new,omitzero"`
+
+	Provenance []provenance.Change `json:"provenance,omitempty"`
 }
 
 const (
-	added   = "added"
-	removed = "removed"
-	changed = "changed"
+	added    = "added"
+	removed  = "removed"
+	changed  = "changed"
+	restated = "restated" // the rule is the same, its provenance is not
 )
 
 // newChange says what has become of a name.
 func newChange(name dnsname.Name, before, now entry) change {
-	c := change{name, changed, before, now}
+	c := change{Name: name, Change: changed, Old: before, New: now}
 	switch {
 	case before == entry{}:
 		c.Change = added
@@ -200,6 +222,12 @@ func (c change) String() string {
 		return fmt.Sprintf("+ %s %s", c.Name, c.New)
 	case removed:
 		return fmt.Sprintf("- %s %s", c.Name, c.Old)
+	case restated:
+		return fmt.Sprintf("= %s %s", c.Name, restatement(c.Provenance))
 	}
-	return fmt.Sprintf("~ %s %s -> %s", c.Name, c.Old, c.New)
+	text := fmt.Sprintf("~ %s %s -> %s", c.Name, c.Old, c.New)
+	if len(c.Provenance) > 0 {
+		text += "; " + restatement(c.Provenance)
+	}
+	return text
 }

@@ -22,6 +22,9 @@ type difference struct {
 	Taken   bool        `json:"taken"`             // the resolver would take the new edition
 	Reasons []string    `json:"reasons,omitempty"` // why it would not
 	Blinded bool        `json:"blinded,omitempty"` // names can only be counted
+
+	Restated ledger `json:"restated,omitzero"` // entries whose provenance is another
+	Summary  string `json:"summary"`           // in a paragraph
 }
 
 // barStep is the number of names between two looks at the clock.
@@ -38,9 +41,13 @@ func (d *difference) names(e *env, write func(change) error) error {
 			e.bar.add(barStep)
 		}
 		c := newChange(name, both[0], both[1])
+		c.Provenance = d.restated(c)
 		d.count(c)
 		if c.Old == c.New {
-			continue
+			if len(c.Provenance) == 0 {
+				continue
+			}
+			c.Change, c.Old, c.New = restated, entry{}, entry{}
 		}
 		if err := write(c); err != nil {
 			return err
@@ -57,6 +64,7 @@ func (d *difference) count(c change) {
 	if (c.New != entry{}) {
 		d.New.Names++
 	}
+	d.Restated.count(c.Provenance)
 	switch {
 	case c.Old == c.New:
 		d.Same++
@@ -105,7 +113,7 @@ func (d *difference) differ() bool {
 	if d.Blinded {
 		return d.Old.sum != d.New.sum
 	}
-	return d.Added+d.Removed+d.Changed > 0 || len(d.headers()) > 0
+	return d.Added+d.Removed+d.Changed+d.Restated.Entries > 0 || len(d.headers()) > 0
 }
 
 // headerChange is a field of the header that is not the same.
@@ -125,6 +133,7 @@ func (d *difference) headers() (changes []headerChange) {
 		{"entries", number(int64(a.Entries)), number(int64(b.Entries))},
 		{"homepage", a.Homepage, b.Homepage},
 		{"appeals", a.Appeals, b.Appeals},
+		{"license", a.License, b.License},
 		{"salt", a.Salt, b.Salt},
 	} {
 		if x.before != x.now {
@@ -164,6 +173,12 @@ func (d *difference) print(w io.Writer) {
 	} else {
 		field(w, "names", "%d added, %d removed, %d changed, %d the same", d.Added, d.Removed, d.Changed, d.Same)
 		field(w, "share", "%v %%", d.Share)
+	}
+	if n := d.Restated.Entries; n > 0 {
+		field(w, "provenance", "of %s is another", count(n, "entry", "entries"))
+	}
+	if d.Old.over || d.New.over {
+		field(w, "provenance", "of more than %d entries, which is too much to compare", maxHeld)
 	}
 	if d.Taken {
 		field(w, "resolver", "would take it")

@@ -1,11 +1,14 @@
 // Command nonudify reads lists of "nudify" names as the resolver does, says what
-// comes of it, fetches, compares, converts and signs them. It also shows the page that helps
+// comes of it, fetches, compares, merges, converts and signs them. It also shows the page that helps
 // those who were led to such a site. Only fetch asks anything of the network.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
-//	nonudify lint [-format FORMAT] [-addresses] [-max N] [-json] FILE...
-//	nonudify diff [-shrink PERCENT] [-json] OLD NEW
+//	nonudify lint [-format FORMAT] [-addresses] [-provenance] [-max N] [-json] FILE...
+//	nonudify diff [-shrink PERCENT] [-summary] [-json] OLD NEW
 //	nonudify convert [-to TARGET] [-format FORMAT] [-o OUT] [-exact] [-origin NAME] [-salt HEX] [-strict] [-json] [-config PRODUCT] FILE
+//	nonudify merge [-o FILE] FILE...
+//	nonudify suggest [-in FILE] [-spare FILE]... [-max N] [-json] LIST...
+//	nonudify stats [-old FILE] [-top N] [-json] LIST
 //	nonudify fetch [-conf COREFILE] [-key PUBKEY|FILE]... [-signature URL|FILE] [-id LIST-ID] [-format FORMAT] [-max BYTES] [-shrink PERCENT] [-bootstrap ADDRESS]... [-tsig FILE] [-o FILE] [-json] URL...
 //	nonudify approve [-state DIR] [-conf COREFILE] [-json] [LIST|SOURCE ENTRIES]
 //	nonudify keygen [-o NAME] [-passfile FILE] [-nopass] [-force]
@@ -116,24 +119,46 @@
 // In a blinded list nobody but its publisher can tell what is covered, and what is
 // no name or may not be blocked, but for the protected names: these are refused.
 //
+// A list of which one of the first 1000 entries names its sources, in a comment of the
+// form that docs/publisher.md describes, is the source of a list: what its publisher
+// edits, and answers for. With -provenance every list is taken for one. Its entries
+// are held to more rules, and what is wrong comes as "file:line: severity: name: text
+// (code)", at most -max times, before the summary:
+//
+//	error    no-provenance, remark, provenance (the comment is missing, free text, or cannot be
+//	         read), no-source, link (a source on the listed site itself), duplicate, future, order
+//	         (of its days), appeal-upheld, never (a name that plugin/builtin/lookalikes.tsv spares)
+//	warning  covered (by an entry above it), few-sources (one, and high confidence), review-due (after
+//	         90 days), no-review (nor a day on which the list was issued), appeal-due (open for more
+//	         than 14 days), look-alike (of a protected name), mixed-script, confusable
+//	hint     few-sources, no-category, no-confidence, stale (no source has held it for a year),
+//	         appeal-open, person (reads like the name of somebody)
+//
+// An entry without a review of its own was reviewed on the day that the list was issued.
+//
 // The exit code is 1 when a file would be refused as a whole, when any line is,
-// or when the header contradicts the file: it has expired, or counts other
-// entries than there are.
+// when the header contradicts the file: it has expired, or counts other
+// entries than there are, and when there is an error or a warning.
 //
 // With -json it writes one array with an object for each file:
 //
 //	file        its name, "stdin" for the standard input
 //	format      what it was read as, auto when it is no list at all
-//	header      title, id, version, serial, issued, modified, expires, entries, homepage, appeals, salt
+//	header      title, id, version, serial, issued, modified, expires, entries, homepage, appeals, license, salt
 //	taken       whether a server would use it; error says why not
 //	rules       that may be used; blocks and passes are the two kinds
 //	comments    lines without an entry; 0 in a file that is not taken
 //	refused     lines or entries; reasons counts them by reason
-//	lines       the refused ones: line, reason; more is the number of those left out
+//	lines       the refused ones: line, code (top-level, public-suffix, protected, above-protected,
+//	            or line), reason; more is the number of those left out
 //	duplicates  and covered, as above; 0 in a file that is not taken, covered also in a blinded one
 //	memory      in bytes; 0 in a file that is not taken
 //	findings    contradictions, in words
 //	notes       what could be better, in words
+//	provenance  entries that have it; with the next three only of the source of a list
+//	codes       code, severity and count of its issues
+//	issues      line (not of what is about the whole list), name, code, severity, text
+//	omitted     the number of issues left out
 //
 // # Diff
 //
@@ -161,14 +186,26 @@
 // -shrink percent, its List-ID be the same, its serial not be an older one. Of
 // lists of hashes only the numbers are compared.
 //
-// The exit code is 1 when any name or any field of the header differs.
+// Where both lists have provenance, a name of which something else is known has a
+// line, too, and is counted under "provenance":
+//
+//	= other.example confidence medium -> high, sources +press@2026-11-20, appeal none -> open:2026-11-21
+//
+// With -summary it writes nothing but one paragraph that fits a changelog. It has no
+// names in it, because a changelog is read where a list is not:
+//
+//	Edition 2026112201 of 2026-11-22 lists 105 names. Since edition 2026112101 of 2026-11-21 7 names were
+//	added and 2 names were removed. Of the entries that stayed, 2 have more confidence and 1 has a new appeal.
+//
+// The exit code is 1 when any name, its provenance, or any field of the header differs.
 //
 // With -json each line is an object. All but the last are for one name:
 //
 //	name    in canonical form
-//	change  added, removed or changed
-//	old     what OLD says of it: block and pass, each exact, below or subtree
+//	change  added, removed, changed, or restated: only its provenance is another
+//	old     what OLD says of it: block and pass, each exact, below or subtree; not of restated
 //	new     what NEW says of it
+//	provenance  what else is known: key, old, new; a key "comment" is for what cannot be read
 //
 // The last one is for the lists:
 //
@@ -179,6 +216,70 @@
 //	fall     by how many percent the number of rules falls; negative when it rises
 //	taken    whether the resolver would take NEW; reasons says in words why not
 //	blinded  true when the names could not be compared
+//	restated entries that both hold and whose provenance is another, and of these: risen and fallen
+//	         (confidence), category, sources, reviewed, and opened, upheld, rejected (appeals)
+//	summary  the paragraph of -summary
+//
+// # Merge
+//
+// merge makes one source of several lists. What becomes of the provenance of a name that
+// stands in more than one:
+//
+//	since              the earliest
+//	seen, review       the latest
+//	sources            all
+//	confidence         the highest
+//	category           that of the list that comes first; a contradiction
+//	appeal             the later state; a contradiction
+//	note               both; a contradiction, unless one holds the other
+//
+// A contradiction is written to the standard error with the place of the second one, and
+// what was taken, and so is each line that is left out because the resolver refuses it.
+// A rule that a source cannot say, an exception for instance, and provenance that cannot
+// be read, end the run before anything is written. So does a name with too much of it
+// together: more than 64 sources, or 3800 bytes. No list has more than 262,144 names.
+//
+// # Suggest
+//
+// suggest looks for mirrors of listed names among names that you have.
+//
+//	$ nonudify suggest -in registered-yesterday.txt nudify.txt
+//	 95 badsite.test of badsite.example: the same label under another public suffix (suffix)
+//	 70 getbadsite.test of badsite.example: with "get" before it (affix)
+//
+// Only the domain that somebody registered counts, by the list of public suffixes. What it
+// takes for a likeness is meant to find few names wrongly, so it will miss some. A label
+// with fewer than four letters is not compared, one with fewer than six only counts where
+// it is the same, and a typo is sought from eight on, and not in the first letter: "sundress"
+// is not "undress". The score orders the names and means nothing else. It keeps the -max
+// likeliest in memory, whatever the size of the file, and seeks mirrors of at most
+// 131,072 names of each list.
+//
+// Names with a line in plugin/builtin/lookalikes.tsv, and what is below them, are left
+// out, and their labels count under another suffix only where they are listed.
+//
+// The exit code is 1 when there is something to look into. With -json each line is an
+// object: name, listed, reason, score, why.
+//
+// # Stats
+//
+// stats counts the entries of one list; the text says the same as the JSON. It has
+//
+//	file, header  as lint has them
+//	names         distinct ones; blocks and passes count rules
+//	suffixes      of blocks, by public suffix: key and count, as all that follow
+//	provenance    entries that have it and can be read; the following count these
+//	categories    by category
+//	confidence    high, medium, low, none
+//	age           since "since", in words; seen the same since "seen"
+//	sources_each  by number of sources: 0, 1, 2, 3 or more
+//	sources       by source
+//	appeals       open, upheld, rejected, none
+//	reviews       overdue, due within 30 days, later; an entry without a review of its own was
+//	              reviewed when the list was issued
+//	churn         with -old: old (its file), added, removed, changed, restated, share, summary, as in diff
+//
+// Of suffixes and sources, those beyond the -top most frequent are counted as "others".
 //
 // # Convert
 //

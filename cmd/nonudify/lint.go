@@ -16,7 +16,7 @@ import (
 
 var lint = verb{
 	name:  "lint",
-	args:  "[-format FORMAT] [-addresses] [-max N] [-json] FILE...",
+	args:  "[-format FORMAT] [-addresses] [-provenance] [-max N] [-json] FILE...",
 	short: "tell which lines of a list are refused, and what the resolver would make of the rest",
 	long: `lint reads lists as the resolver would, plain or packed with gzip or zstd; "-" is
 the standard input. It writes each refused line, then a summary of the file.
@@ -25,8 +25,12 @@ The address triggers of a policy zone (rpz-ip) are refused, as they are by the
 resolver unless its configuration says "addresses on" for the list; -addresses
 says so here.
 
-Exit code 1 says that a line or a whole file is refused, or that a header
-contradicts what follows it.
+A list that names the sources of its entries is the source of a list, and held
+to the rules for one as well: docs/publisher.md. Each issue is an error, a
+warning, or a hint, which may be nothing.
+
+Exit code 1 says that a line or a whole file is refused, that a header
+contradicts what follows it, or that there are errors or warnings.
 `,
 	run: runLint,
 }
@@ -35,15 +39,17 @@ contradicts what follows it.
 type lintFlags struct {
 	format    list.Format
 	addresses bool
-	max       int // refused lines to show of each file; 0 is all of them
+	max       int // refused lines to show of each file, and issues; 0 is all of them
 	json      bool
+	demand    bool // each file is the source of a list
 }
 
 func runLint(e *env, fs *flag.FlagSet, args []string) (int, error) {
 	var c lintFlags
 	fs.TextVar(&c.format, "format", list.Auto, "the `FORMAT` of the files, instead of finding out")
 	fs.BoolVar(&c.addresses, "addresses", false, "use the address triggers of a policy zone")
-	fs.IntVar(&c.max, "max", 1000, "show at most `N` refused lines of each file; 0 is all of them")
+	fs.IntVar(&c.max, "max", 1000, "show at most `N` refused lines of each file, and as many issues; 0 is all of them")
+	fs.BoolVar(&c.demand, "provenance", false, "hold each file to the rules for the source of a list, even if it names no source")
 	fs.BoolVar(&c.json, "json", false, "write a JSON array with an object for each file")
 	files, err := parse(fs, args)
 	switch {
@@ -108,6 +114,11 @@ func (c lintFlags) read(e *env, name string, r io.Reader, modified time.Time) (*
 	if !c.json {
 		rep.lines = e.stdout
 	}
+	known, err := wellKnown()
+	if err != nil {
+		return nil, err
+	}
+	rep.editor = &editor{now: e.now(), demand: c.demand, famous: known, report: rep.note}
 	l, err := loadGuarded(r, modified, feed.LoadConfig{File: name, Format: c.format, Addresses: c.addresses, Refused: rep.refuse, Seen: rep.see})
 	if l == nil {
 		return nil, err

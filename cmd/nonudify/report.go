@@ -35,7 +35,12 @@ type report struct {
 	Memory     int         `json:"memory"` // of its set in the server, in bytes
 	Findings   []string    `json:"findings,omitempty"`
 	Notes      []string    `json:"notes,omitempty"`
+	Provenance int         `json:"provenance,omitempty"` // entries with it, of the source of a list
+	Codes      []codeCount `json:"codes,omitempty"`
+	Issues     []issue     `json:"issues,omitempty"`
+	Omitted    int         `json:"omitted,omitempty"` // issues that are not shown
 
+	editor  *editor
 	max     int
 	lines   io.Writer // where refused lines go at once; nil: into Lines
 	names   int       // distinct names, of a file that is taken
@@ -54,13 +59,14 @@ type header struct {
 	Entries  int       `json:"entries,omitempty"`
 	Homepage string    `json:"homepage,omitempty"`
 	Appeals  string    `json:"appeals,omitempty"`
+	License  string    `json:"license,omitempty"`
 	Salt     string    `json:"salt,omitempty"` // in hex
 }
 
 func newHeader(h list.Header) header {
 	to := header{
 		Title: h.Title, ID: h.ID, Version: h.Version, Serial: h.Serial, Issued: h.Issued, Modified: h.Modified,
-		Expires: h.Expires, Entries: h.Entries, Homepage: h.Homepage, Appeals: h.Appeals,
+		Expires: h.Expires, Entries: h.Entries, Homepage: h.Homepage, Appeals: h.Appeals, License: h.License,
 	}
 	if h.HasSalt {
 		to.Salt = h.Salt.String()
@@ -77,6 +83,7 @@ type reason struct {
 // badLine is one refused line.
 type badLine struct {
 	Line   int    `json:"line"`
+	Code   string `json:"code"`
 	Reason string `json:"reason"`
 }
 
@@ -90,7 +97,7 @@ func (r *report) refuse(e *rule.LineError) {
 	case r.lines != nil:
 		fmt.Fprintln(r.lines, e)
 	default:
-		r.Lines = append(r.Lines, badLine{e.Line, e.Err.Error()})
+		r.Lines = append(r.Lines, badLine{e.Line, refusalCode(e.Err), e.Err.Error()})
 	}
 }
 
@@ -112,8 +119,21 @@ func sentinel(err error) error {
 	return err
 }
 
+// note takes an issue that the editor has found.
+func (r *report) note(x issue) {
+	r.Codes = countCode(r.Codes, x)
+	if r.max > 0 && len(r.Issues) == r.max {
+		r.Omitted++
+		return
+	}
+	r.Issues = append(r.Issues, x)
+}
+
 // see counts a rule that may be used.
-func (r *report) see(seen rule.Rule, _ int, _ func() string, refused error) {
+func (r *report) see(seen rule.Rule, line int, comment func() string, refused error) {
+	if r.editor != nil { // nil of a list that only comes by: verify, fetch
+		r.editor.see(seen, line, comment, refused)
+	}
 	switch {
 	case refused != nil: // refuse is told of it
 		return
@@ -138,9 +158,24 @@ func (r *report) fill(l *feed.List, err error) {
 		r.Error = err.Error()
 		return
 	}
+	r.edit(l.Header)
 	r.Taken = true
 	r.Comments, r.Memory = l.Stats.Comments, l.Set.Bytes()
 	r.names, r.Duplicates, r.Covered = l.Set.Len(), duplicates(l), covered(l.Set)
+}
+
+// edit has the editor look at what was read as a whole.
+func (r *report) edit(h list.Header) {
+	if r.editor == nil {
+		return
+	}
+	r.editor.finish(h)
+	r.Provenance = r.editor.known
+	sortCodes(r.Codes)
+	sortIssues(r.Issues)
+	if r.editor.over {
+		r.Notes = append(r.Notes, fmt.Sprintf("only the first %d entries were compared with one another", maxHeld))
+	}
 }
 
 // judge compares the header with the content.
@@ -178,15 +213,33 @@ func (r *report) explains(entries int) bool {
 }
 
 // bad reports whether something about the file should be mended.
-func (r *report) bad() bool { return !r.Taken || r.Refused > 0 || len(r.Findings) > 0 }
+func (r *report) bad() bool {
+	return !r.Taken || r.Refused > 0 || len(r.Findings) > 0 ||
+		slices.ContainsFunc(r.Codes, func(c codeCount) bool { return c.Severity != isHint })
+}
 
 // print writes the summary for a person.
 func (r *report) print(w io.Writer) {
 	if r.More > 0 {
 		fmt.Fprintf(w, "%s: %d more refused lines, which -max 0 shows\n", r.File, r.More)
 	}
+	r.issues(w)
 	fmt.Fprintf(w, "%s: %s\n", r.File, r.headline())
 	r.details(w)
+}
+
+// issues writes what the editor has found, in the form that others have for a line.
+func (r *report) issues(w io.Writer) {
+	for _, x := range r.Issues {
+		at := r.File
+		if x.Line > 0 {
+			at = fmt.Sprintf("%s:%d", r.File, x.Line)
+		}
+		fmt.Fprintf(w, "%s: %s: %s (%s)\n", at, x.Severity, strings.TrimPrefix(string(x.Name)+": "+x.Text, ": "), x.Code)
+	}
+	if r.Omitted > 0 {
+		fmt.Fprintf(w, "%s: %s more, which -max 0 shows\n", r.File, count(r.Omitted, "issue", "issues"))
+	}
 }
 
 // details writes what is behind the headline.
@@ -213,11 +266,23 @@ func (r *report) details(w io.Writer) {
 		}
 		field(w, "memory", "%s", size(int64(r.Memory)))
 	}
+	r.books(w)
 	for _, f := range r.Findings {
 		field(w, "finding", "%s", f)
 	}
 	for _, n := range r.Notes {
 		field(w, "note", "%s", n)
+	}
+}
+
+// books writes how many issues the editor has found.
+func (r *report) books(w io.Writer) {
+	if r.editor == nil || !r.editor.source {
+		return
+	}
+	field(w, "provenance", "of %d of %s", r.Provenance, count(r.editor.entries, "entry", "entries"))
+	for _, c := range r.Codes {
+		field(w, string(c.Severity), "%d × %s", c.Count, c.Code)
 	}
 }
 
@@ -252,5 +317,6 @@ func (h header) print(w io.Writer) {
 	}
 	field(w, "homepage", "%s", h.Homepage)
 	field(w, "appeals", "%s", h.Appeals)
+	field(w, "license", "%s", h.License)
 	field(w, "salt", "%s", h.Salt)
 }

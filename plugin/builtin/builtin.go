@@ -24,6 +24,9 @@ var helpText string
 //go:embed shared.txt
 var sharedText string
 
+//go:embed lookalikes.tsv
+var lookalikesText string
+
 // List returns the built-in list in the format "domains": header lines
 // "# Key: value", then a name a line, each of which means itself and everything
 // below it. Each call returns a copy of its own.
@@ -42,3 +45,10 @@ func Help() []byte { return []byte(helpText) }
 // for a name above it is to be refused, a rule for a name below it is fine. Each
 // call returns a copy of its own.
 func Shared() []byte { return []byte(sharedText) }
+
+// Lookalikes returns the names that must never be listed because they only look
+// like a nudify tool, or because a list held them by mistake: lookalikes.tsv as it
+// is, with a line of column names, then name, reason and basis with tabs between
+// them. The guard does not know them; they are for tools that propose names. Each
+// call returns a copy of its own.
+func Lookalikes() []byte { return []byte(lookalikesText) }

@@ -18,6 +18,7 @@ type Header struct {
 	Version  string
 	Homepage string
 	Appeals  string // where to complain of a wrong entry: a mailto: or https: URI
+	License  string
 	Serial   uint32 // of the SOA record in a policy zone
 	Issued   time.Time
 	Modified time.Time
@@ -100,7 +101,7 @@ func clean(s string) string {
 
 // known holds every key that set understands.
 var known = map[string]bool{
-	"title": true, "list-id": true, "version": true, "homepage": true, "appeals": true, "serial": true,
+	"title": true, "list-id": true, "version": true, "homepage": true, "appeals": true, "license": true, "serial": true,
 	"issued": true, "last modified": true, "last updated": true, "modified": true, "updated": true,
 	"date": true, "expires": true, "entries": true, "number of entries": true,
 	"number of unique domains": true, "salt": true,
@@ -119,6 +120,8 @@ func (h *headerReader) set(key, value string) {
 		setFirst(&h.Homepage, value)
 	case "appeals":
 		setFirst(&h.Appeals, value)
+	case "license":
+		setFirst(&h.License, value)
 	case "serial":
 		if n, err := strconv.ParseUint(value, 10, 32); err == nil {
 			setFirst(&h.Serial, uint32(n))

@@ -155,6 +155,7 @@ func (l listing) header(sign string, done Written) []byte {
 	field("Entries", strconv.Itoa(done.Rules))
 	field("Homepage", h.Homepage)
 	field("Appeals", h.Appeals)
+	field("License", h.License)
 	if l.To == ToHashes {
 		field("Salt", l.Salt.String())
 	}

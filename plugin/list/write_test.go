@@ -131,7 +131,7 @@ var (
 var header = list.Header{
 	Title: "Example", ID: "demo.lists.example", Version: "7", Serial: 2026112201, Entries: 5,
 	Issued: day(2026, 11, 22, 0, 0, 0), Modified: day(2026, 11, 22, 1, 0, 0), Expires: day(2026, 12, 6, 0, 0, 0),
-	Homepage: "https://lists.example/", Appeals: "mailto:appeals@lists.example",
+	Homepage: "https://lists.example/", Appeals: "mailto:appeals@lists.example", License: "CC0-1.0",
 }
 
 // written returns what Write makes of a book.

@@ -1,0 +1,379 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nonudify/nonudify/plugin/builtin"
+	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/likeness"
+	"github.com/nonudify/nonudify/plugin/list"
+	"github.com/nonudify/nonudify/plugin/policy"
+	"github.com/nonudify/nonudify/plugin/provenance"
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// The periods of the editorial policy, docs/editorial-policy.md.
+const (
+	reviewEvery  = 90 * 24 * time.Hour
+	appealWithin = 14 * 24 * time.Hour
+	staleAfter   = 365 * 24 * time.Hour // no source has held it since
+)
+
+// Limits of what an editor holds of a list.
+const (
+	sourceHead = 1000    // entries among which one must name its sources for a list to be a source
+	maxHeld    = 1 << 18 // entries that are compared with one another
+)
+
+// severity says who has to act: an error is against the rules of a source, a warning
+// is for somebody to look into, a hint may be nothing at all.
+type severity string
+
+const (
+	isError   severity = "error"
+	isWarning severity = "warning"
+	isHint    severity = "hint"
+)
+
+// issue is what is wrong with one entry of a source. Line is 0 of what is about the
+// whole list.
+type issue struct {
+	Line     int          `json:"line,omitempty"`
+	Name     dnsname.Name `json:"name,omitempty"`
+	Code     string       `json:"code"`
+	Severity severity     `json:"severity"`
+	Text     string       `json:"text"`
+}
+
+// editor reads a list as the person who answers for each entry of it.
+type editor struct {
+	now    time.Time
+	demand bool // every list is a source
+	famous *famous
+	report func(issue)
+
+	source   bool // this one is
+	decided  bool
+	pending  []listed // while it is not decided
+	line     map[dnsname.Name]int
+	entries  int
+	known    int  // entries with provenance
+	unviewed int  // entries without a review of their own
+	over     bool // more entries than maxHeld
+}
+
+// listed is one entry.
+type listed struct {
+	name    dnsname.Name
+	line    int
+	comment string
+}
+
+// see is told of each rule that the resolver would use.
+func (d *editor) see(r rule.Rule, line int, comment func() string, refused error) {
+	if refused != nil || r.Action != rule.Block || r.Name == "" || d.decided && !d.source {
+		return
+	}
+	x := listed{r.Name, line, comment()}
+	if d.source {
+		d.entry(x)
+		return
+	}
+	d.pending = append(d.pending, x)
+	d.decide(d.demand || provenance.Is(x.comment) && strings.Contains(x.comment, "sources="), len(d.pending) == sourceHead)
+}
+
+// decide settles whether a list is a source once that is certain.
+func (d *editor) decide(source, last bool) {
+	if d.decided || !source && !last {
+		return
+	}
+	d.source, d.decided = source, true
+	if source {
+		for _, x := range d.pending {
+			d.entry(x)
+		}
+	}
+	d.pending = nil
+}
+
+// finish looks at the list as a whole.
+func (d *editor) finish(h list.Header) {
+	d.decide(d.demand, true)
+	if !d.source {
+		return
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(d.line), func(a, b dnsname.Name) int { return d.line[a] - d.line[b] }) {
+		if above := d.above(name); above != "" {
+			d.report(issue{d.line[name], name, "covered", isWarning, fmt.Sprintf("is below %s of line %d, which blocks it already", above, d.line[above])})
+		}
+	}
+	if d.unviewed == 0 {
+		return
+	}
+	switch text := count(d.unviewed, "entry has no review of its own", "entries have no review of their own"); {
+	case h.Issued.IsZero():
+		d.report(issue{Code: "no-review", Severity: isWarning, Text: text + ", and the header does not say when the list was issued"})
+	case d.now.Sub(h.Issued) > reviewEvery:
+		d.report(issue{Code: "review-due", Severity: isWarning, Text: fmt.Sprintf("%s, and the list was issued on %s", text, provenance.DayOf(h.Issued))})
+	}
+}
+
+// above returns the listed name that a name is below.
+func (d *editor) above(name dnsname.Name) dnsname.Name {
+	for p, ok := name.Parent(); ok; p, ok = p.Parent() {
+		if d.line[p] > 0 {
+			return p
+		}
+	}
+	return ""
+}
+
+// entry judges one entry.
+func (d *editor) entry(x listed) {
+	d.entries++
+	say := func(s severity, code, format string, args ...any) {
+		d.report(issue{x.line, x.name, code, s, fmt.Sprintf(format, args...)})
+	}
+	d.twice(x, say)
+	d.famous.judge(x.name, say)
+	r, ok := d.record(x, say)
+	if !ok {
+		return
+	}
+	d.known++
+	judgeSources(x.name, r, say)
+	d.judgeDays(r, say)
+	d.judgeAppeal(r.Appeal, say)
+	if r.Category == "" {
+		say(isHint, "no-category", "has no category")
+	}
+	if r.Confidence == "" {
+		say(isHint, "no-confidence", "has no confidence")
+	}
+}
+
+// sayer takes one issue about the entry at hand.
+type sayer func(s severity, code, format string, args ...any)
+
+// twice tells an entry that stands there already.
+func (d *editor) twice(x listed, say sayer) {
+	if first := d.line[x.name]; first > 0 {
+		say(isError, "duplicate", "stands in line %d already", first)
+		return
+	}
+	if d.line == nil {
+		d.line = map[dnsname.Name]int{}
+	}
+	if d.over = d.over || len(d.line) == maxHeld; !d.over {
+		d.line[x.name] = x.line
+	}
+}
+
+// record reads what is known of an entry.
+func (d *editor) record(x listed, say sayer) (provenance.Record, bool) {
+	switch {
+	case x.comment == "":
+		say(isError, "no-provenance", "nothing says why it is there")
+	case !provenance.Is(x.comment):
+		say(isError, "remark", "its comment is no provenance; what it says can go into note=\"…\"")
+	default:
+		r, err := provenance.Parse(x.comment)
+		if err != nil {
+			say(isError, "provenance", "%s", printable(err.Error()))
+		}
+		return r, err == nil
+	}
+	return provenance.Record{}, false
+}
+
+// judge looks at the name alone.
+func (f *famous) judge(name dnsname.Name, say sayer) {
+	if why, ok := f.spared[name]; ok {
+		say(isError, "never", "must not be listed: %s", why)
+	}
+	if other, why, ok := f.names.Like(name); ok {
+		say(isWarning, "look-alike", "%s as %s, which is protected: is it the one that was meant?", why, other)
+	}
+	for label := range strings.SplitSeq(string(name), ".") {
+		if mixed := likeness.Mixed(label); mixed != nil {
+			say(isWarning, "mixed-script", "mixes the scripts %s in %q", strings.Join(mixed, " and "), likeness.Unicode(label))
+		}
+		if ascii, ok := likeness.Disguise(label); ok {
+			say(isWarning, "confusable", "%q looks like %q and is not", likeness.Unicode(label), ascii)
+		}
+	}
+	if who, ok := likeness.Person(name); ok {
+		say(isHint, "person", "reads like the name of a person (%q): publishing it may harm whoever is called so", who)
+	}
+}
+
+// judgeSources looks at who says so.
+func judgeSources(name dnsname.Name, r provenance.Record, say sayer) {
+	publishers := map[string]bool{}
+	for _, s := range r.Sources {
+		host := siteOf(s)
+		publishers[publisher(s, host)] = true
+		if host == name || host.IsBelow(name) {
+			say(isError, "link", "a source is a link to the listed site itself")
+		}
+	}
+	switch {
+	case len(publishers) == 0:
+		say(isError, "no-source", "nobody is named who says so")
+	case len(publishers) == 1 && r.Confidence == provenance.High:
+		say(isWarning, "few-sources", "has high confidence and one source")
+	case len(publishers) == 1:
+		say(isHint, "few-sources", "has one source")
+	}
+}
+
+// siteOf returns the host of a source that is a URL, "" of an id.
+func siteOf(source string) dnsname.Name {
+	u, err := url.Parse(source)
+	if err != nil || !strings.Contains(source, "://") {
+		return ""
+	}
+	host, _ := dnsname.Parse(u.Hostname()) // "" for an address, which is nobody's site
+	return host
+}
+
+// publisher tells sources of one publisher apart from others, as well as that can be
+// told: by the domain of a URL, and what stands before "@" in an id.
+func publisher(source string, host dnsname.Name) string {
+	if label, suffix, ok := likeness.Registrable(host); ok {
+		return label + "." + suffix
+	}
+	id, _, _ := strings.Cut(source, "@")
+	return id
+}
+
+// judgeDays looks at the days of an entry. Where somebody is, it may be tomorrow.
+func (d *editor) judgeDays(r provenance.Record, say sayer) {
+	tomorrow := provenance.DayOf(d.now.Add(24 * time.Hour))
+	for _, x := range []struct {
+		key string
+		day provenance.Day
+	}{{"since", r.Since}, {"seen", r.Seen}, {"review", r.Review}, {"appeal", r.Appeal.Since}} {
+		if x.day > tomorrow {
+			say(isError, "future", "%s is %s, which is still to come", x.key, x.day)
+		}
+	}
+	if r.Since != "" && r.Seen != "" && r.Since > r.Seen {
+		say(isError, "order", "was last seen on %s, before it was first seen on %s", r.Seen, r.Since)
+	}
+	if r.Seen != "" && d.now.Sub(r.Seen.Start()) > staleAfter {
+		say(isHint, "stale", "no source has held it since %s", r.Seen)
+	}
+	switch {
+	case r.Review == "":
+		d.unviewed++
+	case d.now.Sub(r.Review.Start()) > reviewEvery:
+		say(isWarning, "review-due", "was reviewed on %s, more than 90 days ago", r.Review)
+	}
+}
+
+func (d *editor) judgeAppeal(a provenance.Appeal, say sayer) {
+	switch {
+	case a.State == provenance.Upheld:
+		say(isError, "appeal-upheld", "its owner was right on %s, and it is still listed", a.Since)
+	case a.State == provenance.Open && d.now.Sub(a.Since.Start()) > appealWithin:
+		say(isWarning, "appeal-due", "an appeal is open since %s, more than 14 days", a.Since)
+	case a.State == provenance.Open:
+		say(isHint, "appeal-open", "an appeal is open since %s", a.Since)
+	}
+}
+
+// famous are the names that an editor has in mind.
+type famous struct {
+	names  likeness.Known          // the protected ones
+	spared map[dnsname.Name]string // what must never be listed, and why
+}
+
+// wellKnown returns what is compiled in.
+var wellKnown = sync.OnceValues(func() (*famous, error) {
+	f := &famous{spared: map[dnsname.Name]string{}}
+	for _, text := range [][]byte{builtin.Help(), builtin.Shared()} {
+		s := list.NewScanner(bytes.NewReader(text), list.Config{Format: list.Domains})
+		for s.Scan() {
+			f.names.Add(s.Rule().Name)
+		}
+		if err := s.Err(); err != nil {
+			return nil, err
+		}
+	}
+	for row := range strings.Lines(string(builtin.Lookalikes())) {
+		columns := strings.Split(row, "\t")
+		if name, err := dnsname.Parse(columns[0]); err == nil && name.Labels() > 1 && len(columns) > 1 {
+			f.spared[name] = columns[1]
+		}
+	}
+	return f, nil
+})
+
+// refusalCodes are the codes of lines that the resolver refuses, by their reason.
+var refusalCodes = []struct {
+	reason error
+	code   string
+}{
+	{policy.ErrSingleLabel, "top-level"}, {policy.ErrPublicSuffix, "public-suffix"}, {policy.ErrProtected, "protected"}, {policy.ErrAbove, "above-protected"},
+}
+
+// refusalCode returns the code of a refused line.
+func refusalCode(err error) string {
+	for _, x := range refusalCodes {
+		if sentinel(err) == x.reason {
+			return x.code
+		}
+	}
+	return "line"
+}
+
+// codeCount is how often a list has issues of one code.
+type codeCount struct {
+	Code     string   `json:"code"`
+	Severity severity `json:"severity"`
+	Count    int      `json:"count"`
+}
+
+// countCode enters an issue into the books.
+func countCode(codes []codeCount, x issue) []codeCount {
+	i := slices.IndexFunc(codes, func(c codeCount) bool { return c.Code == x.Code && c.Severity == x.Severity })
+	if i < 0 {
+		i = len(codes)
+		codes = append(codes, codeCount{Code: x.Code, Severity: x.Severity})
+	}
+	codes[i].Count++
+	return codes
+}
+
+// sortCodes brings the worst first, and of these the most frequent.
+func sortCodes(codes []codeCount) {
+	rank := []severity{isError, isWarning, isHint}
+	slices.SortFunc(codes, func(a, b codeCount) int {
+		return cmp.Or(slices.Index(rank, a.Severity)-slices.Index(rank, b.Severity), b.Count-a.Count, strings.Compare(a.Code, b.Code))
+	})
+}
+
+// sortIssues brings them into the order of the lines.
+func sortIssues(issues []issue) {
+	slices.SortFunc(issues, func(a, b issue) int {
+		return cmp.Or(a.Line-b.Line, strings.Compare(a.Code, b.Code), strings.Compare(a.Text, b.Text))
+	})
+}
+
+// count returns a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,376 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"container/heap"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/nonudify/nonudify/plugin/directive"
+	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/feed"
+	"github.com/nonudify/nonudify/plugin/likeness"
+	"github.com/nonudify/nonudify/plugin/list"
+	"github.com/nonudify/nonudify/plugin/rule"
+	"github.com/nonudify/nonudify/plugin/set"
+	"github.com/nonudify/nonudify/plugin/source"
+)
+
+var suggest = verb{
+	name:  "suggest",
+	args:  "[-in FILE] [-spare FILE]... [-max N] [-json] LIST...",
+	short: "find names that may be mirrors of listed ones, for a person to look into",
+	long: `suggest reads names that you have, such as those of a zone or the domains that
+were registered yesterday, one at the start of each line, plain or packed with
+gzip or zstd, and however many; "-" is the standard input. It writes those that
+resemble a listed name, the likeliest first, each with its score and the reason:
+
+    suffix     the same label under another public suffix
+    hyphens    the same but for hyphens
+    homoglyph  looks the same
+    digits     the same but for digits
+    affix      a word before or behind it that mirrors often have
+    typo       one letter is more, less, another, or has changed places
+
+Short labels count only where they are the same. Names that are listed, may not
+be listed, or are known to look alike and be somebody else's, are left out, and
+so are those of -spare.
+
+A resemblance proves nothing. What it writes is no list: nothing is blocked, and
+nobody should block it, before a person has found two sources for each name.
+
+Exit code 1 says that there is something to look into.
+`,
+	run: runSuggest,
+}
+
+// maxKin is the number of listed names whose mirrors are sought at once.
+const maxKin = 1 << 17
+
+// suggestFlags is what the command line of suggest says.
+type suggestFlags struct {
+	in    string
+	spare []string
+	max   int
+	json  bool
+}
+
+func runSuggest(e *env, fs *flag.FlagSet, args []string) (int, error) {
+	var c suggestFlags
+	fs.StringVar(&c.in, "in", "-", "look through the names in `FILE`; the standard input if not given")
+	fs.Func("spare", "leave out the names in `FILE`, which somebody has looked into, and what is below them", func(s string) error {
+		c.spare = append(c.spare, s)
+		return nil
+	})
+	fs.IntVar(&c.max, "max", 1000, "write at most `N` names, the likeliest")
+	fs.BoolVar(&c.json, "json", false, "write a JSON object a line")
+	lists, err := parse(fs, args)
+	switch {
+	case err != nil:
+		return wrong, err
+	case c.max < 1:
+		return wrong, usagef("-max %d is nothing at all", c.max)
+	case len(lists) == 0:
+		return wrong, usagef("no list given")
+	}
+	s, err := c.searcher(e, lists)
+	if err != nil {
+		return wrong, err
+	}
+	if err := s.file(e, c.in); err != nil {
+		return wrong, err
+	}
+	return c.write(e, s)
+}
+
+// searcher looks for kin of listed names, and holds the best that it found.
+type searcher struct {
+	kin    likeness.Kin
+	listed []*set.Set
+	spared map[dnsname.Name]bool
+	guard  feed.Checker
+	max    int
+
+	best   ranking
+	in     map[dnsname.Name]bool // best
+	more   int                   // found, and not among the best
+	last   dnsname.Name          // that was found: a zone has a domain in many lines
+	names  int
+	bad    int
+	badOne error // the first of them
+}
+
+// searcher returns one for the lists.
+func (c suggestFlags) searcher(e *env, lists []string) (*searcher, error) {
+	known, err := wellKnown()
+	if err != nil {
+		return nil, err
+	}
+	guard, err := directive.Guard()
+	if err != nil {
+		return nil, err
+	}
+	s := &searcher{spared: map[dnsname.Name]bool{}, in: map[dnsname.Name]bool{}, max: c.max, guard: guard}
+	for name := range known.spared {
+		s.spare(name)
+	}
+	for _, file := range c.spare {
+		err := eachName(e, file, func(name dnsname.Name) error { s.spare(name); return nil }, func(err error) {
+			e.bar.clear()
+			fmt.Fprintf(e.stderr, "nonudify: warning: %v\n", err)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, file := range lists {
+		if err := s.list(e, file); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *searcher) spare(name dnsname.Name) {
+	s.spared[name] = true
+	s.kin.Spare(name)
+}
+
+// list adds the names of a list.
+func (s *searcher) list(e *env, name string) error {
+	body, err := openList(e, name)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	l, err := loadGuarded(body, body.Modified, feed.LoadConfig{File: name})
+	switch {
+	case err != nil:
+		return err
+	case l.Set.Blinded():
+		return fmt.Errorf("%s: is blinded: nobody can tell what resembles a hash", name)
+	case l.Set.Len() > maxKin:
+		return fmt.Errorf("%s: holds %d names, and mirrors are sought of %d at most", name, l.Set.Len(), maxKin)
+	}
+	for r := range l.Set.All() {
+		if r.Action == rule.Block {
+			s.kin.Add(r.Name)
+		}
+	}
+	s.listed = append(s.listed, l.Set)
+	return nil
+}
+
+// file looks through a file of names.
+func (s *searcher) file(e *env, name string) error {
+	return eachName(e, name, func(n dnsname.Name) error {
+		s.names++
+		s.look(n)
+		return nil
+	}, func(err error) {
+		if s.bad++; s.bad == 1 {
+			s.badOne = err
+		}
+	})
+}
+
+// look looks at one name.
+func (s *searcher) look(name dnsname.Name) {
+	k, ok := s.kin.Find(name)
+	if !ok || k.Name == s.last || s.in[k.Name] || s.known(k.Name) {
+		return
+	}
+	s.last = k.Name
+	if len(s.best) == s.max && !match(k).before(s.best[0]) {
+		s.more++
+		return
+	}
+	heap.Push(&s.best, match(k))
+	s.in[k.Name] = true
+	if len(s.best) > s.max {
+		worst := heap.Pop(&s.best).(match)
+		delete(s.in, worst.Name)
+		s.more++
+	}
+}
+
+// known reports whether a name is listed, or must not be.
+func (s *searcher) known(name dnsname.Name) bool {
+	var k set.Key
+	k.Reset(string(name))
+	for _, l := range s.listed {
+		if l.Match(&k).Action != rule.None {
+			return true
+		}
+	}
+	for above := range name.Suffixes() {
+		if s.spared[above] {
+			return true
+		}
+	}
+	return s.guard.Check(rule.Rule{Name: name, Trigger: rule.Subtree, Action: rule.Block}) != nil
+}
+
+// write writes what was found.
+func (c suggestFlags) write(e *env, s *searcher) (int, error) {
+	e.bar.clear()
+	slices.SortFunc(s.best, match.compare)
+	lines := newLines(e.stdout)
+	for _, k := range s.best {
+		var err error
+		if c.json {
+			err = lines.Encode(k)
+		} else {
+			_, err = fmt.Fprintf(e.stdout, "%3d %s of %s: %s (%s)\n", k.Score, k.Name, k.Listed, k.Why, k.Reason)
+		}
+		if err != nil {
+			return wrong, err
+		}
+	}
+	if s.bad > 0 {
+		fmt.Fprintf(e.stderr, "nonudify: warning: %s could not be read as names, the first: %v\n", count(s.bad, "line", "lines"), s.badOne)
+	}
+	fmt.Fprintf(e.stderr, "nonudify: %s looked through, %s found", count(s.names, "name", "names"), count(len(s.best)+s.more, "possible mirror", "possible mirrors"))
+	if s.more > 0 {
+		fmt.Fprintf(e.stderr, ", the likeliest %d shown", s.max)
+	}
+	fmt.Fprintln(e.stderr)
+	if len(s.best) == 0 {
+		return fine, nil
+	}
+	fmt.Fprintln(e.stderr, "nonudify: a resemblance proves nothing: look into each before it is listed, and do not open the sites; nothing is blocked by this")
+	return finding, nil
+}
+
+// match is a kinship that can be ranked.
+type match likeness.Kinship
+
+// compare brings the likeliest first.
+func (m match) compare(other match) int {
+	return cmp.Or(other.Score-m.Score, strings.Compare(string(m.Name), string(other.Name)))
+}
+
+// before reports whether a kinship is likelier than another.
+func (m match) before(other match) bool { return m.compare(other) < 0 }
+
+// ranking is a heap with the least likely on top.
+type ranking []match
+
+func (r ranking) Len() int           { return len(r) }
+func (r ranking) Less(i, j int) bool { return r[j].before(r[i]) }
+func (r ranking) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
+func (r *ranking) Push(x any)        { *r = append(*r, x.(match)) }
+func (r *ranking) Pop() any {
+	last := len(*r) - 1
+	x := (*r)[last]
+	*r = (*r)[:last]
+	return x
+}
+
+// eachName reads a file with a name at the start of each line, in constant memory.
+// bad is told of lines that begin with something else; comments and blank lines are
+// none.
+func eachName(e *env, file string, take func(dnsname.Name) error, bad func(error)) error {
+	r, err := openNames(e, file)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if file == "-" {
+		file = "stdin"
+	}
+	in := bufio.NewReaderSize(r, list.MaxLine)
+	for n := 1; ; n++ {
+		line, err := in.ReadSlice('\n')
+		long := errors.Is(err, bufio.ErrBufferFull)
+		name, is, wrongName := nameOf(line, long)
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = in.ReadSlice('\n') // the rest of the line
+		}
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		switch {
+		case wrongName != nil:
+			bad(&rule.LineError{File: file, Line: n, Err: wrongName})
+		case is:
+			if err := take(name); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+	}
+}
+
+// nameOf returns the name that a line begins with, if it is no comment. An asterisk
+// for what is below a name is not looked at.
+func nameOf(line []byte, long bool) (name dnsname.Name, ok bool, err error) {
+	line = bytes.TrimPrefix(line, []byte("\uFEFF"))
+	word := line
+	if i := bytes.IndexAny(line, " \t\r\n,;"); i >= 0 {
+		word = line[:i]
+	} else if long {
+		return "", false, list.ErrLineTooLong
+	}
+	if len(word) == 0 || bytes.IndexByte([]byte("#;!$@"), word[0]) >= 0 {
+		return "", false, nil
+	}
+	if len(word) > maxWord {
+		return "", false, fmt.Errorf("%.60q: %w", word, dnsname.ErrTooLong)
+	}
+	name, err = dnsname.Parse(strings.TrimPrefix(string(word), "*."))
+	switch {
+	case errors.Is(err, dnsname.ErrIDN):
+		return "", false, fmt.Errorf("%.60q: %w", word, dnsname.ErrIDN) // what it wraps quotes the text at any length
+	case err != nil:
+		return "", false, fmt.Errorf("%.60q: %w", word, err)
+	}
+	return name, true, nil
+}
+
+// maxWord is more than the number of bytes that a name can take in UTF-8. The
+// conversion of a longer one would take time with the square of its length.
+const maxWord = 4 * dnsname.MaxLen
+
+// openNames opens a file of any size, unpacked.
+func openNames(e *env, file string) (io.ReadCloser, error) {
+	var body io.ReadCloser = io.NopCloser(e.stdin)
+	if file == "-" {
+		body = e.bar.reader("stdin", body)
+	} else {
+		b, err := metered{source.File{Path: file}, e.bar, file}.Open(context.Background(), "")
+		if err != nil {
+			return nil, err
+		}
+		body = b
+	}
+	unpacked, err := source.Unpack(body, math.MaxInt64)
+	if err != nil {
+		body.Close()
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{unpacked, closers{unpacked, body}}, nil
+}
+
+// closers closes all of them.
+type closers []io.Closer
+
+func (c closers) Close() (err error) {
+	for _, x := range c {
+		err = errors.Join(err, x.Close())
+	}
+	return err
+}
