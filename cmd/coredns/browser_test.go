@@ -138,6 +138,9 @@ func lacking(t *testing.T, what string) {
 func (b *browser) hear(event any) {
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
+		if strings.HasPrefix(e.DocumentURL, "chrome-error:") {
+			return // the browser's own page on a site that it cannot reach
+		}
 		if url := e.Request.URL; !b.expected(url) {
 			b.fault("a request for %s", url)
 		}

@@ -117,7 +117,7 @@ func TestNotify(t *testing.T) {
 }
 
 // TestNotifyOfOtherZone: a zone that is none of the lists is the business of the
-// next plugin, even if its name is blocked.
+// next plugin, unless its name is blocked: it would be forwarded like a lookup.
 func TestNotifyOfOtherZone(t *testing.T) {
 	p := newLonePrimary(t)
 	up := newUpstream(t)
@@ -128,7 +128,11 @@ func TestNotifyOfOtherZone(t *testing.T) {
 	s.soon("www.listed.example" + isDenied)
 	s.notified(zoneName, "127.0.0.1", dns.RcodeSuccess, true)
 	s.notified(zoneName, "127.0.0.2", dns.RcodeRefused, false)
-	for _, zone := range []string{"other.example.", "sub." + zoneName, "example."} {
+	m, err := dns.Exchange(new(dns.Msg).SetNotify("other.example."), s.udp())
+	if err != nil || m.Rcode != dns.RcodeNameError || slices.Contains(up.asked(), "other.example.") {
+		t.Errorf("A NOTIFY for a blocked name: %v, %v", m, err)
+	}
+	for _, zone := range []string{"another.example.", "sub." + zoneName, "example."} {
 		rounds, _ := s.metric("rounds_total", "result=unchanged")
 		next, _ := s.metric("next_refresh_timestamp_seconds")
 		m := new(dns.Msg).SetNotify(zone)
