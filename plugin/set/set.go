@@ -92,6 +92,15 @@ func (s *Set) PassBelow(k *Key) bool {
 	return s.pass.exact.lookup(name)&rule.Below != 0 || s.pass.exact.below(name)
 }
 
+// Holds reports whether the set has a rule of either action for a name below the
+// query name. Of a blinded set nobody knows.
+func (s *Set) Holds(k *Key) bool {
+	var buf [dnsname.MaxLen]byte
+	name := k.reversed(&buf)
+	holds := func(t *table) bool { return t.exact != nil && t.exact.below(name) }
+	return len(name) > 0 && (holds(&s.block) || holds(&s.pass))
+}
+
 // Blinded reports whether the set holds hashes instead of names.
 func (s *Set) Blinded() bool { return s.blind != nil }
 
@@ -120,6 +129,22 @@ func (s *Set) Bytes() int {
 func (s *Set) All() iter.Seq[rule.Rule] {
 	return func(yield func(rule.Rule) bool) {
 		_ = s.block.each(rule.Block, yield) && s.pass.each(rule.Pass, yield)
+	}
+}
+
+// Walk yields the names of one action and their triggers in the order of a walk
+// through the tree of names: each name right before those below it. A name is
+// written backwards, moc.elpmaxe for example.com, and only good until the next
+// one. It is the order of these texts with a dot behind each. Of a blinded set it
+// yields none.
+func (s *Set) Walk(a rule.Action) iter.Seq2[[]byte, rule.Trigger] {
+	return func(yield func([]byte, rule.Trigger) bool) {
+		switch {
+		case a == rule.Block && s.block.exact != nil:
+			s.block.exact.walk(yield)
+		case a == rule.Pass && s.pass.exact != nil:
+			s.pass.exact.walk(yield)
+		}
 	}
 }
 
