@@ -1,0 +1,61 @@
+package rpz
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/nonudify/nonudify/plugin/rule"
+)
+
+// Errors that Fit returns beside ErrTrigger, to be tested with errors.Is.
+var (
+	// ErrTooLong marks an owner that is no name any more with the zone's behind
+	// it: no query for it could be looked up either.
+	ErrTooLong = errors.New("owner is longer than a name can be")
+	// ErrTaken marks the owner at which the zone tells of itself.
+	ErrTaken = errors.New("owner of the zone itself")
+)
+
+// Meta is the owner, relative to the zone, of the TXT records with which a
+// publisher describes the list itself.
+const Meta = meta
+
+// maxOwner is the length of the longest owner in text, relative to a zone, with
+// the zone and a dot on either side of it (RFC 1035 §2.3.4).
+const maxOwner = 254
+
+// Owner returns the owner of a rule of trigger Exact or Below, relative to the
+// zone: x or *.x.
+func Owner(r rule.Rule) string {
+	if r.Trigger == rule.Below {
+		return "*." + string(r.Name)
+	}
+	return string(r.Name)
+}
+
+// Target returns what the CNAME record of a rule points to. A block is NODATA
+// where names below the owner may exist, which NXDOMAIN would deny, too (RFC 8020
+// §2).
+func Target(a rule.Action, open bool) string {
+	switch {
+	case a == rule.Pass:
+		return "rpz-passthru."
+	case open:
+		return "*."
+	}
+	return "."
+}
+
+// Fit returns nil for an owner, relative to the zone, that can stand in it as the
+// trigger that it is. origin is the zone's name, fully qualified.
+func Fit(origin, owner string) error {
+	switch {
+	case len(owner)+1+len(origin) > maxOwner:
+		return ErrTooLong
+	case strings.EqualFold(owner, meta):
+		return ErrTaken
+	case foreign(owner):
+		return ErrTrigger
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package source
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// StateFile is a small file of a state directory that is about something other
+// than a list.
+type StateFile struct {
+	Dir    string
+	Name   string // of what it is about; the file's is made of it, fit for every system
+	Suffix string // with its dot; none of those of a list's files
+}
+
+// Write puts data in the place of what the file holds. The directory is made if
+// there is none. A crash leaves the old data or the new ones, whole.
+func (f StateFile) Write(data []byte) error {
+	if err := os.MkdirAll(f.Dir, 0o755); err != nil {
+		return err
+	}
+	c := f.names()
+	c.sweep()
+	return replaceFile(f.Dir, c.name(), f.Suffix, data)
+}
+
+// Read returns what the file holds, at most so many bytes: more is ErrTooLarge.
+// Of a file that is not there the error is fs.ErrNotExist.
+func (f StateFile) Read(most int64) ([]byte, error) {
+	file, err := openRegular(f.Dir, f.Base())
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("%s: %w", f.Base(), ErrTooLarge)
+	}
+	return data, err
+}
+
+// Base returns the name of the file in its directory.
+func (f StateFile) Base() string { return f.names().name() + f.Suffix }
+
+// names gives its files names as those of a list have them.
+func (f StateFile) names() *Copy { return &Copy{Dir: f.Dir, Source: f.Name} }
