@@ -16,9 +16,9 @@ COLD     = github.com/caddyserver/... github.com/mholt/... github.com/libdns/...
            github.com/prometheus/client_golang/... github.com/nicksnyder/... aead.dev/... \
            github.com/coredns/coredns/plugin/... github.com/coredns/coredns/core/... errors internal/profile \
            golang.org/x/net/idna golang.org/x/net/publicsuffix golang.org/x/net/trace golang.org/x/crypto/... vendor/golang.org/x/... archive/... go/... text/... html/... encoding/... \
-           compress/... crypto/tls crypto/ecdsa crypto/x509 fmt log/slog math/big math/rand/... mime/... net/http net/textproto net/url os reflect regexp/... strconv unicode/... bufio sort container/... io/... flag expvar \
+           compress/... crypto/tls crypto/ecdsa crypto/x509 crypto/internal/fips140/nistec/fiat crypto/internal/fips140/edwards25519/... crypto/internal/fips140/mlkem fmt log/slog math/big math/rand/... mime/... net/http net/textproto net/url os reflect regexp/... strconv unicode/... bufio sort container/... io/... flag expvar \
            github.com/opentracing/... github.com/infobloxopen/... github.com/beorn7/... github.com/golang-jwt/... github.com/zeebo/... \
-           $(addprefix $(shell $(GO) list -m)/plugin/,builtin directive feed helpline rpz sinkhole/... source)
+           $(addprefix $(shell $(GO) list -m)/plugin/,builtin bypass directive discovery feed helpline primary rpz sinkhole/... source)
 HOT      = encoding/binary github.com/coredns/coredns/plugin github.com/coredns/coredns/plugin/acl github.com/coredns/coredns/plugin/cache \
            github.com/coredns/coredns/plugin/forward github.com/coredns/coredns/plugin/metrics github.com/coredns/coredns/plugin/pkg/... github.com/coredns/coredns/plugin/view
 FLAGS    = -trimpath -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" $(COLD:%=-gcflags=%=-l) $(HOT:%=-gcflags=%=)
