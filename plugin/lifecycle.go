@@ -35,6 +35,7 @@ type sources struct {
 	prefixes []feed.Share[[]netip.Prefix]
 	unwatch  []func()
 	pages    []*sinkhole.Share
+	zones    []publication
 	secure   *site // the help page at https; nil without
 
 	once      sync.Once       // they are given back once
@@ -47,6 +48,9 @@ type sources struct {
 func (s *sources) release() {
 	for _, f := range s.unwatch {
 		f()
+	}
+	for _, z := range s.zones {
+		zones.Release(z.Share)
 	}
 	sinkhole.ReleaseAll(s.pages)
 	for _, l := range s.lists {
@@ -77,6 +81,7 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 		n.config.Secrets = dnsserver.GetConfig(c).TsigSecret
 		n.certificate = dnsserver.GetConfig(c).TLSConfig
 		n.discovery = n.discoveryZone(c)
+		n.transfer = transferOf(dnsserver.GetConfig(c))
 		if err := n.start(i, first); err != nil {
 			i.stop() // with one handler that cannot start, the instance is dropped
 			return plugin.Error(directive.Name, err)
@@ -116,8 +121,11 @@ func (n *NoNudify) start(i *instance, first bool) error {
 		n.stop()
 		return err
 	}
-	s.watch(n.rebuild)
-	n.rebuild() // also takes what has come between load and watch
+	n.openZones()
+	s.watch(func() { n.rebuild() })
+	for _, served := range n.rebuild() { // also takes what has come between load and watch
+		<-served
+	}
 	if err := n.openPage(i); err != nil {
 		n.stop()
 		return err
@@ -230,26 +238,29 @@ func await(r *feed.Refresher[feed.List]) error {
 	return err
 }
 
-// rebuild publishes the policy made of the editions that are loaded now.
-func (n *NoNudify) rebuild() {
+// rebuild publishes the policy made of the editions that are loaded now, also as
+// policy zones, which takes longer: the channels that it returns are closed then.
+func (n *NoNudify) rebuild() (served []<-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	p, err := n.sources.policy(n.config)
+	editions := values(n.sources.lists)
+	p, err := n.sources.policy(n.config, editions)
 	if err != nil {
 		log.Errorf("Keeping the last good policy: %v", err)
-		return
+		return nil
 	}
 	n.policy.Store(p)
+	return n.publish(p, editions)
 }
 
-// policy makes the policy of what is held. Of many prefixes the clients take
+// policy makes the policy of the editions of the lists. Of many prefixes the clients take
 // long to make, so they are kept until another file of prefixes is held.
-func (s *sources) policy(c *directive.Config) (*policy.Policy, error) {
+func (s *sources) policy(c *directive.Config, editions []*feed.List) (*policy.Policy, error) {
 	held := values(s.prefixes)
 	if s.clients == nil || !slices.Equal(held, s.clientsOf) {
 		s.clients, s.clientsOf = c.ClientsOf(held), held
 	}
-	return c.Policy(values(s.lists), s.clients, counterOf)
+	return c.Policy(editions, s.clients, counterOf)
 }
 
 // values returns what is loaded now.

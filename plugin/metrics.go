@@ -158,7 +158,10 @@ func (r *registry) Describe(ch chan<- *prometheus.Desc) {
 	for _, g := range listGauges {
 		ch <- g.Desc
 	}
-	for _, d := range []*prometheus.Desc{failingDesc, roundsDesc, filterDesc, authorityDesc, prefixesDesc} {
+	for _, g := range zoneGauges {
+		ch <- g.Desc
+	}
+	for _, d := range []*prometheus.Desc{failingDesc, roundsDesc, filterDesc, authorityDesc, prefixesDesc, zoneTransfersDesc} {
 		ch <- d
 	}
 }
@@ -198,6 +201,7 @@ func (r *registry) Collect(ch chan<- prometheus.Metric) {
 	if end := r.authorityEnds(); !end.IsZero() {
 		ch <- prometheus.MustNewConstMetric(authorityDesc, prometheus.GaugeValue, unix(end))
 	}
+	r.collectZones(ch)
 	counters.Range(func(name, c any) bool {
 		t := c.(*policy.Counter).Counts()
 		count := func(outcome string, v uint64) {

@@ -18,6 +18,7 @@ import (
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/metadata"
 	"github.com/coredns/coredns/plugin/metrics"
+	"github.com/coredns/coredns/plugin/transfer"
 	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
 
@@ -42,6 +43,8 @@ type NoNudify struct {
 	byEndpoint  bool                          // clients are told apart by the endpoint that they ask at, too
 	verdicts    verdictCounters
 	helplines   directive.Helplines // of the operator, as the start has found them
+	published   []publication       // policy zones
+	transfer    *transfer.Transfer  // of the same server block; nil without
 
 	mu      sync.Mutex // one rebuild of the policy at a time
 	sources *sources   // what it is built of, while the server runs
@@ -88,6 +91,9 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 	if q := &r.Question[0]; n.discovery.Owns(q.Name, q.Qtype) {
 		write(w, n.discovery.Reply(r))
 		return nil
+	}
+	if z := n.zoneOf(r.Question[0].Name); z != nil && !notice {
+		return n.serveZone(ctx, w, r, z)
 	}
 	who, judged := n.client(ctx, w)
 	if !judged {

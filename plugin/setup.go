@@ -21,6 +21,9 @@ func setup(c *caddy.Controller) error {
 		return plugin.Error(directive.Name, err)
 	}
 	n.openPaths(c)
+	if len(n.config.PolicyZones) > 0 {
+		negotiating.add(c)
+	}
 	n.guard(c, at)
 	n.follow(c)
 	dnsserver.GetConfig(c).AddPlugin(func(next plugin.Handler) plugin.Handler {
@@ -47,6 +50,9 @@ func parse(c *caddy.Controller) (*NoNudify, error) {
 		}
 		if path := instanceOf(c).shared(config.Copies()); path != "" {
 			return nil, c.Errf("the same list is named twice with the same state directory and different options, and %s cannot be the copy of both", path)
+		}
+		if zone := instanceOf(c).claimed(config); zone != "" {
+			return nil, c.Errf("policy zone '%s' is that of another server block, too, whose directive says something else: give it a name of its own", zone)
 		}
 		if name, ok := config.Page.HelpName(); ok {
 			instanceOf(c).help = append(instanceOf(c).help, name)

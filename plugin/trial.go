@@ -6,6 +6,7 @@ import (
 
 	"github.com/coredns/caddy"
 
+	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 )
 
@@ -15,7 +16,9 @@ type instance struct {
 	copies map[string]string // keys of feeds, by the path of the copy that they keep
 	sites  map[string]*site  // by their pageKey
 	paths  map[string]bool   // of DNS over HTTPS, beside the usual one; complete when it starts
-	help   []dnsname.Name    // where its operators have the help page
+	// origins are the policy zones, and the directives that publish them.
+	origins map[string]*directive.Config
+	help    []dnsname.Name // where its operators have the help page
 	// started are its handlers that have started, until one cannot.
 	started []*NoNudify
 
@@ -36,7 +39,7 @@ func instanceOf(c *caddy.Controller) *instance {
 	if i, ok := c.Get(instanceKey{}).(*instance); ok {
 		return i
 	}
-	i := &instance{copies: map[string]string{}, sites: map[string]*site{}, paths: map[string]bool{}}
+	i := &instance{copies: map[string]string{}, sites: map[string]*site{}, paths: map[string]bool{}, origins: map[string]*directive.Config{}}
 	c.Set(instanceKey{}, i)
 	return i
 }

@@ -58,6 +58,8 @@ type Config struct {
 	State     string           // directory of the last good copies; "": none are kept
 	Open      bool             // let queries pass until the lists are there for the first time
 	Bootstrap []netip.AddrPort // resolvers of the names in the sources of lists; empty: the system's
+	// PolicyZones are served to those who take the policy as a zone.
+	PolicyZones []PolicyZone
 	// Secrets are those of TSIG keys in base64, by their canonical name. They are
 	// no part of the directive: whoever has them enters them.
 	Secrets map[string]string
@@ -123,6 +125,7 @@ type Group struct {
 //	    state DIR
 //	    start wait | open
 //	    bootstrap ADDRESS...
+//	    zone RPZ-ORIGIN [LIST]
 //	}
 //
 // An argument is a file when it has a slash in it and is no prefix; the source
@@ -153,13 +156,15 @@ type parser struct {
 	// uninspected is what is wrong with the first list with addresses where answers
 	// are not inspected; nil without one.
 	uninspected error
+	// zoneErrors are what is wrong with each policy zone if its list is none.
+	zoneErrors []error
 }
 
 // repeatable are the properties that may be given more than once.
 var repeatable = map[string]bool{
 	"list": true, "allow": true, "block": true, "contact": true, "justification": true,
 	"incident": true, "clients": true, "except": true, "bootstrap": true,
-	"page": true, "helplines": true,
+	"page": true, "helplines": true, "zone": true,
 }
 
 // zones reads the directive's arguments. A zone that is none must not be taken
@@ -190,6 +195,7 @@ func (p *parser) property(name string) error {
 		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "inspect": p.inspect, "clients": p.clients, "except": p.except,
 		"resolver": p.resolver, "language": p.language, "state": p.state, "start": p.start, "bootstrap": p.bootstrap,
 		"bypass": p.bypass, "page": p.page, "help": p.help, "country": p.country, "helplines": p.helplines, "authority": p.authority,
+		"zone": p.policyZone,
 	}[name]
 	if read == nil {
 		return p.Errf("unknown property '%s'", name)
@@ -221,6 +227,9 @@ func (p *parser) finish() (*Config, error) {
 		return nil, p.uninspected
 	}
 	if err := p.finishPage(); err != nil {
+		return nil, err
+	}
+	if err := p.finishZones(); err != nil {
 		return nil, err
 	}
 	c.preferLanguage()

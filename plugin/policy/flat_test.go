@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonudify/nonudify/plugin/bypass"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/set"
@@ -78,7 +77,7 @@ func TestFlatOne(t *testing.T) {
 	p := New(Config{
 		Lists: []List{
 			{Name: "one", Set: setOf(t, parseRules(t, "block subtree a.example"))}, {Name: "two", Set: setOf(t, parseRules(t, "block exact b.example"))},
-			{Name: "blind", Set: hidden}, {Name: BypassList, Set: setOf(t, parseRules(t, "block exact c.example")), Bypass: bypass.DoH},
+			{Name: "blind", Set: hidden}, {Name: BypassList, Set: setOf(t, parseRules(t, "block exact c.example")), Bypass: DoH},
 		},
 		Allow: []*set.Set{setOf(t, parseRules(t, "pass exact a.example"))},
 		Zones: setOf(t, parseRules(t, "block subtree a.example,block subtree sub.b.example,block subtree c.example")),
