@@ -175,8 +175,8 @@ func (p *hiddenPrimary) transfers(result string) float64 {
 // launch starts a secondary, and does not wait for anything.
 func (p *primary) launch() {
 	p.t.Helper()
-	p.cmd = exec.Command(p.program, append(p.args, filepath.Join(p.dir, "config"))...)
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd = exec.Command(p.name, append(p.args, filepath.Join(p.dir, "config"))...)
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -184,8 +184,8 @@ func (p *primary) launch() {
 
 // confined skips the test where the secondary may not read its own files.
 func (p *primary) confined() {
-	if os.Getenv("CI") == "" && strings.Contains(strings.ToLower(p.log.String()), "permission denied") {
-		p.t.Skipf("%s may not read %s; AppArmor or the like confines it", p.program, p.dir)
+	if os.Getenv("CI") == "" && strings.Contains(strings.ToLower(p.out.String()), "permission denied") {
+		p.t.Skipf("%s may not read %s; AppArmor or the like confines it", p.name, p.dir)
 	}
 }
 
