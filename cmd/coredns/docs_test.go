@@ -3,6 +3,8 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,47 +28,72 @@ func guides(t *testing.T) []string {
 // by ~~~.
 var corefileBlock = regexp.MustCompile("(?ms)^(?:```|~~~) ?corefile\n(.*?)^(?:```|~~~)$")
 
-// TestEveryCorefileStarts starts every Corefile that a guide shows, and
-// corefile.example, with files in the place of those they name.
-func TestEveryCorefileStarts(t *testing.T) {
-	dir := t.TempDir()
-	certify(t, dir)
-	hosts := sourcetest.Resolver(t, map[string]string{"*": "127.0.0.1"})
-	runnable := func(corefile string) string {
-		corefile = regexp.MustCompile(`/etc/coredns/[\w.-]+`).ReplaceAllStringFunc(corefile, func(path string) string {
-			name := filepath.Join(dir, filepath.Base(path))
-			if strings.HasSuffix(name, ".pem") {
-				return name
-			}
-			text := "badsite.example\n"
-			if strings.HasSuffix(name, ".hosts") {
-				text = "0.0.0.0 badsite.example\n"
-			}
-			if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			return name
-		})
-		corefile = strings.ReplaceAll(corefile, "/var/lib/nonudify", filepath.Join(dir, "state"))
-		corefile = regexp.MustCompile(`bootstrap .*`).ReplaceAllString(corefile, "")
-		corefile = strings.ReplaceAll(corefile, "nonudify {", "nonudify {\n bootstrap "+hosts.String()) // nothing leaves this machine
-		corefile = strings.ReplaceAll(corefile, "axfr://192.0.2.", "axfr://127.0.0.")
-		corefile = regexp.MustCompile(`(?m)^\S.*:\d+ \{`).ReplaceAllStringFunc(corefile, func(keys string) string {
-			return regexp.MustCompile(`:\d+ `).ReplaceAllString(keys, ":0 ") + "\n    bind 127.0.0.1"
-		})
-		corefile = strings.Replace(corefile, "bind 127.0.0.1 ::1", "", 1)
-		if strings.Contains(corefile, " page ") { // the port that it shows may be taken, or need root
-			corefile = regexp.MustCompile(`page .*`).ReplaceAllString(corefile, "page "+freeAddress(t))
-			corefile = strings.Replace(corefile, "action sinkhole\n", "action sinkhole 127.0.0.1\n", 1)
-		}
-		return strings.ReplaceAll(corefile, "localhost:9153", "127.0.0.1:0")
+// standIn returns what the tests write into a file that a Corefile names.
+func standIn(name string) string {
+	switch filepath.Ext(name) {
+	case ".hosts":
+		return "0.0.0.0 badsite.example\n"
+	case ".clients":
+		return "198.51.100.0/24\n"
+	case ".key":
+		return fmt.Sprintf("key \"transfer-key.\" {\n\talgorithm hmac-sha256;\n\tsecret \"%s\";\n};\n", zoneSecret)
 	}
-	corefiles := map[string]string{}
-	example, err := os.ReadFile("../../corefile.example")
+	return "badsite.example\n"
+}
+
+// provide replaces the files that a Corefile names with some in a directory, where
+// certificates are already.
+func provide(t *testing.T, dir, corefile string) string {
+	t.Helper()
+	known := map[string]string{"tls.crt": "certificate.pem", "tls.key": "key.pem"}
+	return regexp.MustCompile(`/etc/(coredns|nonudify)/[\w./-]+`).ReplaceAllStringFunc(corefile, func(path string) string {
+		name := filepath.Join(dir, cmp.Or(known[filepath.Base(path)], filepath.Base(path)))
+		if strings.HasSuffix(name, ".pem") {
+			return name
+		}
+		if err := os.WriteFile(name, []byte(standIn(name)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	})
+}
+
+// serverKey is the line that a server block begins with.
+var serverKey = regexp.MustCompile(`(?m)^\S.*:\d+ \{`)
+
+// onLoopback has the server blocks of a Corefile listen on loopback, at a port that
+// is free. Of several with addresses of their own, each has a port of its own.
+func onLoopback(t *testing.T, corefile string) string {
+	t.Helper()
+	corefile = strings.Replace(corefile, "bind 127.0.0.1 ::1", "", 1)
+	own := regexp.MustCompile(`(?m)^ +bind .*\n`)
+	port := func() string { return "0" }
+	if own.MatchString(corefile) {
+		port = func() string { return freePort(t) }
+		corefile = own.ReplaceAllString(corefile, "")
+	}
+	corefile = serverKey.ReplaceAllStringFunc(corefile, func(keys string) string {
+		return regexp.MustCompile(`:\d+ `).ReplaceAllString(keys, ":"+port()+" ") + "\n    bind 127.0.0.1"
+	})
+	return regexp.MustCompile(`(localhost|127\.0\.0\.1|\s):(8080|8181|9153)\b`).ReplaceAllString(corefile, " 127.0.0.1:0")
+}
+
+// corefiles returns every Corefile that a guide shows, corefile.example, and those
+// for Kubernetes, by where they are.
+func corefiles(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	files, err := filepath.Glob("../../deploy/kubernetes/*/Corefile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	corefiles["corefile.example"] = string(example)
+	for _, file := range append(files, "../../corefile.example") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[filepath.Join(filepath.Base(filepath.Dir(file)), filepath.Base(file))] = string(text)
+	}
 	for _, guide := range guides(t) {
 		text, err := os.ReadFile(guide)
 		if err != nil {
@@ -74,14 +101,38 @@ func TestEveryCorefileStarts(t *testing.T) {
 		}
 		for _, m := range corefileBlock.FindAllStringSubmatch(string(text), -1) {
 			first, _, _ := strings.Cut(m[1], "\n")
-			corefiles[guide+" "+first+" "+regexp.MustCompile(`\W+`).ReplaceAllString(m[1], "")] = m[1]
+			found[filepath.Base(guide)+" "+first+" "+regexp.MustCompile(`\W+`).ReplaceAllString(m[1], "")] = m[1]
 		}
 	}
-	if len(corefiles) < 5 {
-		t.Errorf("Only %d Corefiles found", len(corefiles))
+	return found
+}
+
+// TestEveryCorefileStarts starts every Corefile that is there to be copied, with
+// files in the place of those they name.
+func TestEveryCorefileStarts(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	hosts := sourcetest.Resolver(t, map[string]string{"*": "127.0.0.1"})
+	runnable := func(corefile string) string {
+		corefile = provide(t, dir, corefile)
+		corefile = strings.ReplaceAll(corefile, "/var/lib/nonudify", filepath.Join(dir, "state"))
+		corefile = regexp.MustCompile(`bootstrap .*`).ReplaceAllString(corefile, "")
+		corefile = strings.ReplaceAll(corefile, "nonudify {", "nonudify {\n bootstrap "+hosts.String()) // nothing leaves this machine
+		corefile = strings.ReplaceAll(corefile, "axfr://192.0.2.", "axfr://127.0.0.")
+		corefile = regexp.MustCompile(`lameduck \S+`).ReplaceAllString(corefile, "lameduck 1ms")
+		corefile = onLoopback(t, corefile)
+		if strings.Contains(corefile, " page ") { // the port that it shows may be taken, or need root
+			corefile = regexp.MustCompile(`page .*`).ReplaceAllString(corefile, "page "+freeAddress(t))
+			corefile = strings.Replace(corefile, "action sinkhole\n", "action sinkhole 127.0.0.1\n", 1)
+		}
+		return corefile
 	}
-	for name, corefile := range corefiles {
-		t.Run(filepath.Base(name), func(t *testing.T) { stop(start(t, runnable(corefile))) })
+	all := corefiles(t)
+	if len(all) < 5 {
+		t.Errorf("Only %d Corefiles found", len(all))
+	}
+	for name, corefile := range all {
+		t.Run(name, func(t *testing.T) { stop(start(t, runnable(corefile))) })
 	}
 }
 
