@@ -26,7 +26,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
 FUZZTIME ?= 60s
 
-.PHONY: run test check lint build bench fuzz race swaps small cross stock clean setup
+.PHONY: run test check lint build bench fuzz race kubernetes swaps small cross stock clean setup
 
 run: build
 	@PORT=$(PORT) PAGE=$(PAGE) sh deploy/run.sh bin/coredns
@@ -34,10 +34,15 @@ run: build
 build:
 	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/coredns ./cmd/nonudify
 
-test: setup build race
+test: setup build race kubernetes
 
 race: # the race detector needs a C compiler, which setup sees to
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
+
+kubernetes: # the manifests, in a module of their own because of the types of Kubernetes
+	$(GO) -C deploy/kubernetes vet ./...
+	$(GO) -C deploy/kubernetes mod tidy -diff
+	$(GO) -C deploy/kubernetes test -count=1 ./...
 
 swaps: # a hundred editions of a large list under load, for which the race detector is too slow
 	$(GO) test -count=1 -run TestSwaps ./cmd/coredns
@@ -46,7 +51,7 @@ check: lint
 	$(GO) test ./...
 
 lint:
-	@test -z "$$(gofmt -l cmd plugin)" || { gofmt -d cmd plugin; exit 1; }
+	@test -z "$$(gofmt -l cmd plugin deploy)" || { gofmt -d cmd plugin deploy; exit 1; }
 	$(GO) vet ./...
 	$(GO) fix -diff ./...
 	$(GO) mod tidy -diff
