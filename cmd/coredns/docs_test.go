@@ -112,6 +112,7 @@ func corefiles(t *testing.T) map[string]string {
 func TestEveryCorefileStarts(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
+	t.Setenv("LIST_KEY", "RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH")
 	hosts := sourcetest.Resolver(t, map[string]string{"*": "127.0.0.1"})
 	runnable := func(corefile string) string {
 		corefile = provide(t, dir, corefile)
@@ -119,6 +120,7 @@ func TestEveryCorefileStarts(t *testing.T) {
 		corefile = regexp.MustCompile(`bootstrap .*`).ReplaceAllString(corefile, "")
 		corefile = strings.ReplaceAll(corefile, "nonudify {", "nonudify {\n bootstrap "+hosts.String()) // nothing leaves this machine
 		corefile = strings.ReplaceAll(corefile, "axfr://192.0.2.", "axfr://127.0.0.")
+		corefile = regexp.MustCompile(`(?m)^( +to) .*`).ReplaceAllString(corefile, "$1 127.0.0.1:1") // nor a NOTIFY
 		corefile = regexp.MustCompile(`lameduck \S+`).ReplaceAllString(corefile, "lameduck 1ms")
 		corefile = onLoopback(t, corefile)
 		if strings.Contains(corefile, " page ") { // the port that it shows may be taken, or need root
