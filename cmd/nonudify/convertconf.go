@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/nonudify/nonudify/plugin/dnsname"
 )
 
 // product is one whose configuration convert can write.
@@ -164,8 +166,13 @@ func (c *convertFlags) settings(e *env, files []string) error {
 	if p.file == "" || strings.ContainsFunc(p.file, unquotable) {
 		return usagef("%q cannot be the name of a file in a configuration", p.file)
 	}
-	_, err := io.WriteString(e.stdout, strings.NewReplacer("FILE", p.file, "ORIGIN", string(c.Origin)).Replace(p.text))
+	_, err := io.WriteString(e.stdout, p.fill(p.file, c.Origin))
 	return err
+}
+
+// fill returns the text for a file and the name of a zone.
+func (p product) fill(file string, origin dnsname.Name) string {
+	return strings.NewReplacer("FILE", file, "ORIGIN", string(origin)).Replace(p.text)
 }
 
 // unquotable reports whether a character means something in a configuration, or to

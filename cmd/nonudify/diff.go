@@ -84,8 +84,12 @@ func (c *diffFlags) setShrink(s string) error {
 
 // compare writes the differences as they are found, then the summary.
 func (c diffFlags) compare(e *env, before, now *oneEdition) (int, error) {
-	d := &difference{Old: before, New: now}
-	if d.Blinded = before.list.Set.Blinded() || now.list.Set.Blinded(); !d.Blinded {
+	return c.fill(e, &difference{Old: before, New: now})
+}
+
+// fill does so for a difference that others look at, too.
+func (c diffFlags) fill(e *env, d *difference) (int, error) {
+	if d.Blinded = d.Old.list.Set.Blinded() || d.New.list.Set.Blinded(); !d.Blinded {
 		if err := d.names(e, c.writer(e.stdout)); err != nil {
 			return wrong, err
 		}

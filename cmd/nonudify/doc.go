@@ -1,6 +1,6 @@
 // Command nonudify reads lists of "nudify" names as the resolver does, says what
-// comes of it, fetches, compares, merges, converts and signs them. It also shows the page that helps
-// those who were led to such a site. Only fetch asks anything of the network.
+// comes of it, fetches, compares, merges, converts, signs and publishes them. It also shows the page that
+// helps those who were led to such a site. Only fetch asks anything of the network.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
 //	nonudify lint [-format FORMAT] [-addresses] [-provenance] [-max N] [-json] FILE...
@@ -9,6 +9,7 @@
 //	nonudify merge [-o FILE] FILE...
 //	nonudify suggest [-in FILE] [-spare FILE]... [-max N] [-json] LIST...
 //	nonudify stats [-old FILE] [-top N] [-json] LIST
+//	nonudify publish [-o DIR] [-url URL] [-key FILE] [-passfile FILE] [-serial N|next] [-issued TIME] [-expires TIME|DAYS] [-previous FILE] [-salt HEX|FILE] [-comments WHICH] [-blinded] [-format FORMAT] [-provenance] [-organization NAME] [-policy URL] [-json] FILE
 //	nonudify fetch [-conf COREFILE] [-key PUBKEY|FILE]... [-signature URL|FILE] [-id LIST-ID] [-format FORMAT] [-max BYTES] [-shrink PERCENT] [-bootstrap ADDRESS]... [-tsig FILE] [-o FILE] [-json] URL...
 //	nonudify approve [-state DIR] [-conf COREFILE] [-json] [LIST|SOURCE ENTRIES]
 //	nonudify keygen [-o NAME] [-passfile FILE] [-nopass] [-force]
@@ -329,6 +330,65 @@
 // from which version on, and what to do about a new edition.
 //
 //	$ nonudify convert -config bind /var/cache/bind/nudify.rpz
+//
+// # Publish
+//
+// publish makes an edition of a list: all files that its publisher puts on a web server.
+//
+//	$ nonudify publish -o public -url https://lists.example/nudify -serial next -issued 2026-11-22 -expires 14d list.txt
+//	public: edition 2026112201 is published
+//	    list-id     nudify.lists.example
+//	    issued      2026-11-22T00:00:00Z
+//	    expires     2026-12-06T00:00:00Z
+//	    names       104
+//	    formats     13
+//	    key         33574EDF0738CAB2
+//	    changes     Edition 2026112201 of 2026-11-22 lists 104 names. Since edition 2026111501 of 2026-11-15 4 names were added.
+//
+// The files are
+//
+//	nudify.txt              the list, with the comments of its source (-comments)
+//	nudify.hosts and so on  in each other format of convert, by its name; nudify.rsc for routeros
+//	nudify.hashes           blinded. With -blinded it is the only list, and no file holds a name
+//	nudify.pub              the public key
+//	changelog.txt           what has changed since the edition before: a paragraph, then the lines of diff
+//	changelog.jsonl         the lines of diff -json; "old" is null for the first edition
+//	SHA256SUMS              the sums of all of these, and of the indexes
+//	index.json, index.html  for programs and for people
+//
+// and beside each its signature, with .minisig behind the name. The trusted comment has
+// the time of issue, and nothing that depends on the clock: the same source, edition
+// before, key and flags make the same bytes, wherever and whenever that is.
+//
+// The source must have List-ID and Appeals in its header. Serial, Issued and Expires are
+// taken from the flags, or else from the header. Without a serial, or with -serial next,
+// it is that of the edition before if nothing at all has changed, and else the first one
+// of the day of issue, 2026112201, that is newer. One that is older than the edition
+// before, or the same with another content, is refused.
+//
+// The edition before is that in DIR, or in the FILE of -previous. Nothing is published if lint calls
+// anything in the source an error, if resolvers would refuse a line, or if the header
+// contradicts what follows. Warnings and hints of lint are no obstacle; the standard
+// error counts the warnings.
+//
+// All files are complete and on disk before the first one takes the place of its
+// predecessor, and the main one comes last: a run that is ended before that is done again
+// by the next one, with the same serial. Files in DIR that are not of an edition stay.
+//
+// With -json it writes index.json to the standard output as well:
+//
+//	schema        "nudify-list-index/1". Fields may be added to it
+//	title, id, serial, issued, expires, homepage, appeals, license  of the header
+//	entries       distinct names
+//	blinded       true when the list is published blinded only
+//	organization  who decides; policy is the URL of the rules
+//	url           of the directory; the names of files are relative to it
+//	main          the file that says the most of the list, for this project's resolver: nudify.txt,
+//	              nudify.rpz of a list with exceptions or names alone, nudify.hashes of a blinded one
+//	key           of all signatures: id, public (as in a Corefile), file
+//	changes       since (the serial of the edition before), summary, text and json (files)
+//	files         the lists: name, to (as in convert), size (bytes), sha256, signature (file), rules,
+//	              added and lost (as in convert)
 //
 // # Fetch
 //

@@ -35,7 +35,7 @@ type verb struct {
 }
 
 // verbs are in the order of the help text.
-var verbs = []verb{check, lint, diff, convert, combine, suggest, stats, fetch, approve, keygen, sign, verify, page}
+var verbs = []verb{check, lint, diff, convert, combine, suggest, stats, publish, fetch, approve, keygen, sign, verify, page}
 
 // env is what a verb knows of the world outside.
 type env struct {
@@ -152,8 +152,8 @@ func parse(fs *flag.FlagSet, args []string) (operands []string, err error) {
 
 // help names all verbs.
 func help(w io.Writer) {
-	fmt.Fprint(w, "nonudify reads lists of \"nudify\" names as the resolver does, fetches, compares, converts and signs them,\n"+
-		"and shows the page that helps those who were led to such a site.\n\n"+
+	fmt.Fprint(w, "nonudify reads lists of \"nudify\" names as the resolver does, fetches, compares, merges, converts, signs\n"+
+		"and publishes them, and shows the page that helps those who were led to such a site.\n\n"+
 		"usage: nonudify VERB [FLAGS] [ARGUMENTS]\n\n")
 	all := append(slices.Clone(verbs),
 		verb{name: "help", short: "show this text, or the usage of a verb: help VERB"},

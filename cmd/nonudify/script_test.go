@@ -44,7 +44,7 @@ func TestScript(t *testing.T) {
 			return os.Chmod(e.WorkDir, 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"plain": plain, "serve": serve(t), "publish": publish, "primary": primary,
+			"plain": plain, "serve": serve(t), "publish": putOnline, "edition": checkEdition, "primary": primary,
 			"page": servePage, "get": get, "endpage": endPage,
 		},
 		Condition: installed,

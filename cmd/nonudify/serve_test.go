@@ -48,9 +48,9 @@ func serve(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// publish is a command of scripts that puts a file on the web server; with "!" it
+// putOnline is the command publish of scripts that puts a file on the web server; with "!" it
 // takes the path off.
-func publish(ts *testscript.TestScript, neg bool, args []string) {
+func putOnline(ts *testscript.TestScript, neg bool, args []string) {
 	if neg && len(args) != 1 || !neg && len(args) != 2 {
 		ts.Fatalf("usage: publish PATH FILE, ! publish PATH")
 	}
