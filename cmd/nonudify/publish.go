@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -98,12 +99,28 @@ func (c *publishFlags) check(files []string) error {
 	case c.comments != commentsPublic && c.comments != commentsAll && c.comments != commentsNone:
 		return usagef("-comments %q: want public, all or none", c.comments)
 	}
+	for what, file := range map[string]string{"the list": files[0], "the secret key": c.key, "the passphrase": c.passfile} {
+		if within(c.out, file) {
+			return usagef("%s: %s must not be in the directory that is published", file, what)
+		}
+	}
 	for _, f := range []struct{ name, value string }{{"url", c.url}, {"policy", c.policy}} {
 		if err := checkWeb(f.value); f.value != "" && err != nil {
 			return usagef("-%s %q: %w", f.name, f.value, err)
 		}
 	}
 	return nil
+}
+
+// within reports whether a file lies in a directory, which an edition writes and
+// clears, and the web server shows. What is not there lies nowhere.
+func within(dir, file string) bool {
+	parent, err := os.Stat(filepath.Dir(file))
+	if err != nil || file == "" {
+		return false
+	}
+	published, err := os.Stat(dir)
+	return err == nil && os.SameFile(parent, published)
 }
 
 // errNotWeb says that something is no address that can stand in a page, in the
