@@ -310,6 +310,9 @@ func (z *zone) compare(last *edition, c Content) (*edition, *delta) {
 		d, e.survey = diff(nil, after)
 	} else {
 		d, e.survey = diff(last.content.records(z.Origin, &ignored), after)
+		if last.content.Mbox != c.Mbox {
+			d = nil // the SOA record of the edition before is not known any more, which a step begins with (RFC 1995 §4)
+		}
 	}
 	e.leftOut = leftOut
 	e.sum = sha256.Sum256(append(e.sum[:], c.Mbox...))
@@ -317,7 +320,8 @@ func (z *zone) compare(last *edition, c Content) (*edition, *delta) {
 }
 
 // save keeps an edition's serial and history. The zone is served all the same if
-// that fails.
+// that fails. What was kept of an older edition goes then: a start that found it
+// would take its serial up again, which is behind what secondaries have.
 func (z *zone) save(e *edition) {
 	if z.Dir == "" {
 		return
@@ -326,6 +330,7 @@ func (z *zone) save(e *edition) {
 	err := s.save(z.Dir)
 	z.unsaved.Store(err != nil)
 	if err != nil {
+		err = errors.Join(err, fileOf(z.Dir, z.Origin).Remove())
 		z.report(Event{Status: z.status(), Err: err})
 	}
 }
@@ -354,7 +359,7 @@ func (z *zone) tell() {
 		case <-z.changed: // is told now, too
 		default:
 		}
-		if notify := z.notifier(); notify != nil {
+		for _, notify := range z.notifiers() {
 			if err := notify(); err != nil {
 				z.report(Event{Status: z.status(), Err: err})
 			}
@@ -362,14 +367,17 @@ func (z *zone) tell() {
 	}
 }
 
-// notifier returns the newest share's way to tell the secondaries.
-func (z *zone) notifier() func() error {
+// notifiers returns the ways to tell the secondaries: those of all shares, for each
+// server block may know others.
+func (z *zone) notifiers() (all []func() error) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if len(z.shares) == 0 {
-		return nil
+	for _, s := range z.shares {
+		if s.notify != nil {
+			all = append(all, s.notify)
+		}
 	}
-	return z.shares[len(z.shares)-1].notify
+	return all
 }
 
 // Status returns what is known of the zone.

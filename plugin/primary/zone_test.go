@@ -3,6 +3,7 @@ package primary
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -425,6 +426,58 @@ func TestUnsaved(t *testing.T) {
 	<-s.Publish(one)
 	if st := s.Status(); st.Unsaved {
 		t.Errorf("Still not kept: %+v", st)
+	}
+}
+
+// TestStateFileRemove: what is not there may be taken away.
+func TestStateFileRemove(t *testing.T) {
+	f := fileOf(t.TempDir(), origin)
+	if err := f.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := f.Remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.Read(10); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Still there: %v", err)
+	}
+}
+
+// TestNotifyAll: each share's secondaries are told, whichever is the newest.
+func TestNotifyAll(t *testing.T) {
+	var pool Pool
+	told := make(chan string, 10)
+	tell := func(who string) func() error { return func() error { told <- who; return nil } }
+	shares := []*Share{
+		pool.Acquire(Config{Origin: origin}, tell("one")), pool.Acquire(Config{Origin: origin}, tell("two")), pool.Acquire(Config{Origin: origin}, nil),
+	}
+	<-shares[0].Publish(content(t, "block exact a.example"))
+	if one, two := <-told, <-told; one != "one" || two != "two" {
+		t.Errorf("Told %s and %s", one, two)
+	}
+	for _, s := range shares {
+		pool.Release(s)
+	}
+}
+
+// TestMailbox: no step leads from an edition to one with another mailbox in its
+// SOA record.
+func TestMailbox(t *testing.T) {
+	var pool Pool
+	s := pool.Acquire(Config{Origin: origin}, nil)
+	defer pool.Release(s)
+	<-s.Publish(content(t, "block exact a.example"))
+	c := content(t, "block exact a.example,block exact b.example")
+	<-s.Publish(c)
+	if n := len(s.zone.edition.Load().history); n != 1 {
+		t.Fatalf("%d steps", n)
+	}
+	c.Mbox = "other.example."
+	<-s.Publish(c)
+	if n := len(s.zone.edition.Load().history); n != 0 {
+		t.Errorf("%d steps over another SOA record", n)
 	}
 }
 

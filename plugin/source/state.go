@@ -1,9 +1,12 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // StateFile is a small file of a state directory that is about something other
@@ -38,6 +41,15 @@ func (f StateFile) Read(most int64) ([]byte, error) {
 		err = fmt.Errorf("%s: %w", f.Base(), ErrTooLarge)
 	}
 	return data, err
+}
+
+// Remove takes the file away, if it is there.
+func (f StateFile) Remove() error {
+	err := os.Remove(filepath.Join(f.Dir, f.Base()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // Base returns the name of the file in its directory.
