@@ -30,7 +30,7 @@ const maxPending = 64
 func (a *alpn) add(c *caddy.Controller) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.blocks == nil || len(a.blocks) >= maxPending {
+	if known := a.blocks[c.Context()] != nil; !known && (a.blocks == nil || len(a.blocks) >= maxPending) {
 		a.blocks = make(map[caddy.Context][]*dnsserver.Config)
 	}
 	a.blocks[c.Context()] = append(a.blocks[c.Context()], dnsserver.GetConfig(c))

@@ -150,6 +150,6 @@ func reportZone(origin string, e primary.Event) {
 		log.Infof("Policy zone %s: serial %d, %d records", origin, e.Serial, e.Records)
 	}
 	if e.New && e.LeftOut > 0 {
-		log.Warningf("Policy zone %s: %d rules are left out: they are too long with its name, or of a blinded list", origin, e.LeftOut)
+		log.Warningf("Policy zone %s: %d rules are left out: they are too long with its name, of a blinded list, or about addresses", origin, e.LeftOut)
 	}
 }

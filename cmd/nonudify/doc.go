@@ -349,7 +349,7 @@
 //
 //	nudify.txt              the list, with the comments of its source (-comments)
 //	nudify.hosts and so on  in each other format of convert, by its name; nudify.rsc for routeros
-//	nudify.hashes           blinded. With -blinded it is the only list, and no file holds a name
+//	nudify.hashes           blinded. With -blinded, into an empty directory, it is the only list, and no file holds a name
 //	nudify.pub              the public key
 //	changelog.txt           what has changed since the edition before: a paragraph, then the lines of diff
 //	changelog.jsonl         the lines of diff -json; "old" is null for the first edition

@@ -46,12 +46,15 @@ func (p *Policy) Flat(list string) *Flat {
 	return f
 }
 
-// Hidden returns the number of rules that cannot be said, because the list is
-// blinded.
+// Hidden returns the number of rules that cannot be said: those of blinded lists,
+// and those about addresses.
 func (f *Flat) Hidden() (n int) {
 	for _, l := range f.lists {
 		if l.Set.Blinded() {
 			n += l.Set.Len()
+		}
+		for range l.Set.Addresses() {
+			n++
 		}
 	}
 	return n

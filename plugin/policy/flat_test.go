@@ -90,6 +90,10 @@ func TestFlatOne(t *testing.T) {
 			t.Errorf("%s: %s, want %s", list, got, want)
 		}
 	}
+	addresses := New(Config{Lists: []List{{Name: "l", Set: setOf(t, addressRules(t, "block exact a.example,block address 192.0.2.0/24,pass address 192.0.2.1/32"))}}})
+	if n := addresses.Flat("").Hidden(); n != 2 {
+		t.Errorf("%d rules about addresses are left out, want 2", n)
+	}
 	if p.Flat("").Hidden() != 1 || p.Flat("one").Hidden() != 0 || p.Flat("blind").Hidden() != 1 {
 		t.Error("The rules of a blinded list are not counted")
 	}
