@@ -144,6 +144,10 @@
 // that what the rules above say is said again for each, and counted. The zone's own
 // records are relative, and its serial is that of the list.
 //
+// The header is written so that it is read again as what it is; what cannot be printed
+// is left out. In adblock "Expires" is how often to look for a new edition, as the
+// programs that read it understand it, and "Valid until" the end of the list's life.
+//
 // With Exact, whoever reads domains or hosts takes a line for the one name, as
 // /etc/hosts does and not this package. Comments behind entries are not written:
 // the rules come sorted, and to have the comments in that order all would have to

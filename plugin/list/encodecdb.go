@@ -75,7 +75,10 @@ func (l listing) database(out *bufio.Writer) (done Written, err error) {
 	if err = done.check(err); err != nil {
 		return done, err
 	}
-	header := l.header("#", done)
+	header, err := l.header("#", done)
+	if err != nil {
+		return done, err
+	}
 	y.add(cdbHeader, header)
 	if y.size() > math.MaxUint32 {
 		return done, ErrTooLarge

@@ -30,7 +30,11 @@ func (l listing) hashes(out *bufio.Writer) (done Written, err error) {
 	if err = done.check(err); err != nil {
 		return done, err
 	}
-	out.Write(l.header("#", done))
+	header, err := l.header("#", done)
+	if err != nil {
+		return done, err
+	}
+	out.Write(header)
 	rounds := (done.Rules + share - 1) / share
 	for round := range rounds {
 		if err := l.hashRound(out, round, rounds, done.Rules/rounds); err != nil {

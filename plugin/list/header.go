@@ -22,10 +22,12 @@ type Header struct {
 	Serial   uint32 // of the SOA record in a policy zone
 	Issued   time.Time
 	Modified time.Time
-	Expires  time.Time // a period such as "4 days" counts from Modified, or Issued without one
-	Entries  int
-	Salt     rule.Salt // of a blinded list
-	HasSalt  bool      // Salt was there: it may be all zeros
+	// Expires is a "Valid until", or else an "Expires". A period such as "4 days"
+	// there counts from Modified, or Issued without one.
+	Expires time.Time
+	Entries int
+	Salt    rule.Salt // of a blinded list
+	HasSalt bool      // Salt was there: it may be all zeros
 }
 
 // maxValue is the length in bytes to which the text of a header field is cut.
@@ -40,21 +42,31 @@ const maxValue = 256
 //	! Last modified: 04 Nov 2025 18:28 UTC
 //	! Expires: 4 days (update frequency)
 //
+// To the programs that read adblock lists an Expires is how often to look for a new
+// edition, so there a list says until when it is good in a key of its own, which counts
+// before the other one:
+//
+//	! Expires: 1 day
+//	! Valid until: 2026-12-06T00:00:00Z
+//
 // Keys that it does not know are left alone. Once there was a salt, another one
 // is noticed wherever it stands: behind it begins another list.
 type headerReader struct {
 	Header
 	closed bool
+	until  time.Time     // a Valid until
 	period time.Duration // an Expires that is relative
 	salts  bool          // there was a Salt, and then another one
 }
 
-// comment reads one whole-line comment.
+// comment reads one whole-line comment. What cannot be printed goes before the fields
+// are told apart: else a value could hold a sign that becomes one only when the value is
+// written again, and begins another field there.
 func (h *headerReader) comment(text []byte) {
 	if h.closed && !h.HasSalt || bytes.IndexByte(text, ':') < 0 {
 		return
 	}
-	rest := strings.TrimLeft(string(text), "#!;/ \t")
+	rest := strings.TrimLeft(printable(string(text)), "#!;/ ")
 	for rest != "" {
 		var field string
 		field, rest = cutField(rest)
@@ -85,12 +97,18 @@ func cutField(s string) (field, rest string) {
 // make a comment full of number signs costly.
 const maxKey = 40
 
-// clean returns a value that is short and can be printed.
+// clean returns a value that is short and can be printed. What it returns, it returns
+// again as it is.
 func clean(s string) string {
-	s = strings.TrimSpace(s)
+	s = strings.TrimSpace(printable(s))
 	if len(s) > maxValue {
-		s = s[:maxValue]
+		s = strings.TrimSpace(strings.ToValidUTF8(s[:maxValue], "")) // without half a character
 	}
+	return s
+}
+
+// printable returns a text without what cannot be printed.
+func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if strconv.IsPrint(r) {
 			return r
@@ -103,7 +121,7 @@ func clean(s string) string {
 var known = map[string]bool{
 	"title": true, "list-id": true, "version": true, "homepage": true, "appeals": true, "license": true, "serial": true,
 	"issued": true, "last modified": true, "last updated": true, "modified": true, "updated": true,
-	"date": true, "expires": true, "entries": true, "number of entries": true,
+	"date": true, "expires": true, "valid until": true, "entries": true, "number of entries": true,
 	"number of unique domains": true, "salt": true,
 }
 
@@ -133,6 +151,8 @@ func (h *headerReader) set(key, value string) {
 	case "expires":
 		setTime(&h.Expires, value)
 		setFirst(&h.period, period(value))
+	case "valid until":
+		setTime(&h.until, value)
 	case "entries", "number of entries", "number of unique domains":
 		setFirst(&h.Entries, count(value))
 	case "salt":
@@ -186,8 +206,11 @@ func (h *headerReader) close() {
 	if from.IsZero() {
 		from = h.Issued
 	}
-	if h.Expires.IsZero() && h.period > 0 && !from.IsZero() {
-		h.Expires = from.Add(h.period)
+	switch {
+	case !h.until.IsZero():
+		h.Expires = h.until
+	case h.Expires.IsZero() && h.period > 0 && !from.IsZero():
+		h.Expires = inYears(from.Add(h.period))
 	}
 }
 
@@ -207,21 +230,29 @@ var layouts = []string{
 	time.RFC1123,
 }
 
-// date returns the time that a value names, zero when it names none. A zone
-// that is an abbreviation other than UTC or GMT says nothing certain, so such a
-// date is not used.
+// date returns the time that a value names, in whole seconds, zero when it names none.
+// A zone that is an abbreviation other than UTC or GMT says nothing certain, also where
+// the machine has one of that name, so such a date is not used.
 func date(value string) time.Time {
 	for _, layout := range layouts {
-		t, err := time.Parse(layout, value)
+		t, err := time.ParseInLocation(layout, value, time.UTC)
 		if err != nil {
 			continue
 		}
 		if name, offset := t.Zone(); offset == 0 && name != "UTC" && name != "GMT" && name != "" {
 			return time.Time{}
 		}
-		return t.UTC()
+		return inYears(t.UTC().Truncate(time.Second))
 	}
 	return time.Time{}
+}
+
+// inYears returns a time, zero for one of a year that RFC 3339 cannot write.
+func inYears(t time.Time) time.Time {
+	if y := t.Year(); y < 1 || y > 9999 {
+		return time.Time{}
+	}
+	return t
 }
 
 // maxPeriod is the longest period that an Expires is believed.

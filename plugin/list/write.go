@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"math/bits"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,6 +18,10 @@ import (
 
 // ErrNothing says that a list has nothing that its target can express.
 var ErrNothing = errors.New("nothing of the list can be written in this format")
+
+// ErrHeader says that the header of a list cannot be written, as it would be read as
+// another one. None that a Scanner has read is so.
+var ErrHeader = errors.New("the header would be read as another one")
 
 // WriteConfig says how a list is written.
 type WriteConfig struct {
@@ -49,7 +54,7 @@ type Written struct {
 // follows, and once more for every million of hashes or of entries in a database.
 // The same entries and the same config make the same bytes.
 //
-// The errors are those of w, ErrNothing, ErrException, and ErrTooLarge.
+// The errors are those of w, ErrNothing, ErrException, ErrHeader, and ErrTooLarge.
 func Write(w io.Writer, entries iter.Seq[Entry], c WriteConfig) (Written, error) {
 	out := bufio.NewWriterSize(w, 64<<10)
 	l := listing{c, entries}
@@ -113,7 +118,11 @@ func (l listing) text(out *bufio.Writer) (done Written, err error) {
 	if err = done.check(err); err != nil {
 		return done, err
 	}
-	out.Write(l.header(how.sign, done))
+	header, err := l.header(how.sign, done)
+	if err != nil {
+		return done, err
+	}
+	out.Write(header)
 	out.Write(how.start)
 	_, err = l.nodes(func(n node) error {
 		lines = how.node(lines[:0], n)
@@ -135,34 +144,86 @@ func (w Written) check(err error) error {
 
 // header returns the comments in front of the rules: what the list says of
 // itself, then what the file does not say of the list.
-func (l listing) header(sign string, done Written) []byte {
+func (l listing) header(sign string, done Written) ([]byte, error) {
 	var text []byte
-	field := func(key, value string) {
-		if value != "" {
-			text = put(text, sign, " ", key, ": ", clean(value))
+	h := l.fields(done)
+	for _, f := range l.lines(h) {
+		if f.value != "" {
+			text = put(text, sign, " ", f.key, ": ", f.value)
 		}
 	}
-	h := l.Header
-	field("Title", h.Title)
-	field("List-ID", h.ID)
-	field("Version", h.Version)
-	if h.Serial != 0 {
-		field("Serial", strconv.FormatUint(uint64(h.Serial), 10))
-	}
-	field("Issued", stamp(h.Issued))
-	field("Last modified", stamp(h.Modified))
-	field("Expires", stamp(h.Expires))
-	field("Entries", strconv.Itoa(done.Rules))
-	field("Homepage", h.Homepage)
-	field("Appeals", h.Appeals)
-	field("License", h.License)
-	if l.To == ToHashes {
-		field("Salt", l.Salt.String())
+	if !h.isIn(text) {
+		return nil, ErrHeader
 	}
 	for _, note := range done.Notes(l.WriteConfig) {
 		text = put(text, sign, " ", note)
 	}
-	return text
+	return text, nil
+}
+
+// fields returns the header as it is to be read again.
+func (l listing) fields(done Written) Header {
+	h := l.Header
+	for _, text := range []*string{&h.Title, &h.ID, &h.Version, &h.Homepage, &h.Appeals, &h.License} {
+		*text = clean(*text)
+	}
+	for _, at := range []*time.Time{&h.Issued, &h.Modified, &h.Expires} {
+		*at = at.UTC().Truncate(time.Second)
+	}
+	h.Entries, h.Salt, h.HasSalt = done.Rules, rule.Salt{}, l.To == ToHashes
+	if h.HasSalt {
+		h.Salt = l.Salt
+	}
+	return h
+}
+
+// headerLine is one field as it is written; "" is for one that is not there.
+type headerLine struct{ key, value string }
+
+// lines returns the fields of a header in their order.
+func (l listing) lines(h Header) []headerLine {
+	serial, salt, end := "", "", []headerLine{{"Expires", stamp(h.Expires)}}
+	if h.Serial != 0 {
+		serial = strconv.FormatUint(uint64(h.Serial), 10)
+	}
+	if h.HasSalt {
+		salt = h.Salt.String()
+	}
+	if l.To == ToAdblock && !h.Expires.IsZero() {
+		end = []headerLine{{"Expires", h.refresh()}, {"Valid until", stamp(h.Expires)}}
+	}
+	return slices.Concat([]headerLine{
+		{"Title", h.Title}, {"List-ID", h.ID}, {"Version", h.Version}, {"Serial", serial},
+		{"Issued", stamp(h.Issued)}, {"Last modified", stamp(h.Modified)},
+	}, end, []headerLine{
+		{"Entries", strconv.Itoa(h.Entries)}, {"Homepage", h.Homepage}, {"Appeals", h.Appeals}, {"License", h.License}, {"Salt", salt},
+	})
+}
+
+// refresh returns how often the programs that read adblock lists are to look for a new
+// edition: once a day, or twice in the life of a list that is shorter than two days. All
+// of them understand whole hours and days; of a date, uBlock Origin and AdGuard take the
+// year for days or seconds, and would look after five years, or all the time.
+func (h Header) refresh() string {
+	const day = 24 * time.Hour
+	life := h.Expires.Sub(h.Issued)
+	switch {
+	case h.Issued.IsZero() || life >= 2*day || life <= 0:
+		return "1 day"
+	case life >= 4*time.Hour:
+		return fmt.Sprintf("%d hours", life/2/time.Hour)
+	}
+	return "1 hour"
+}
+
+// isIn reports whether a Scanner would read the header in these comments.
+func (h Header) isIn(comments []byte) bool {
+	var r headerReader
+	for line := range bytes.Lines(comments) {
+		r.comment(trimRight(line))
+	}
+	r.close()
+	return r.Header == h
 }
 
 // stamp returns a time as headers have it, "" for none.
