@@ -109,6 +109,33 @@ func (x *oneEdition) remember(name dnsname.Name, comment string) {
 	x.comments[name] = comment
 }
 
+// publishable drops what is not published of the provenance, by a value of -comments:
+// what an edition before has published of it, or a source that is compared with, must
+// not be told again by the changelog.
+func (x *oneEdition) publishable(which string) {
+	switch which {
+	case commentsAll:
+		return
+	case commentsNone:
+		x.comments = nil
+		return
+	}
+	for name, text := range x.comments {
+		r, err := provenance.Parse(text)
+		if err != nil { // a remark of somebody's
+			delete(x.comments, name)
+			continue
+		}
+		x.comments[name] = public(r).String()
+	}
+}
+
+// public returns what everybody may know of an entry.
+func public(r provenance.Record) provenance.Record {
+	r.Note, r.Appeal = "", provenance.Appeal{}
+	return r
+}
+
 // restated returns what has become of the provenance of a name that both editions
 // hold. An edition without any, in a format that cannot hold it for instance, is not
 // compared.

@@ -4,9 +4,16 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 )
+
+// isOurs reports whether a file belongs to the user that we are.
+func isOurs(info fs.FileInfo) bool {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(s.Uid) == syscall.Geteuid()
+}
 
 // asOwner does something in a directory and, if we are root, as the user that the
 // directory belongs to: a server that runs as that user could not lock, replace

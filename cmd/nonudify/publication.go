@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"runtime"
 	"time"
 
 	"aead.dev/minisign"
@@ -54,6 +52,8 @@ type publication struct {
 	secret  minisign.PrivateKey
 	source  *manuscript
 	staging string
+	root    *os.Root // of the staging directory
+	made    []string // the directories that were not there, the deepest first
 	lock    *flock.Flock
 
 	whenIssued, whenExpires time.Time
@@ -64,6 +64,7 @@ type publication struct {
 
 	header list.Header
 	before editions    // what it follows
+	found  found       // what else there is of them
 	files  []published // the lists
 	change indexChange
 	index  *index
@@ -147,53 +148,6 @@ func (p *publication) refused(e *env, faults []string) int {
 	return finding
 }
 
-// open makes the directories, and this run the only one in them. What a killed one
-// has left behind is removed.
-func (p *publication) open() error {
-	p.staging = filepath.Join(p.dir, stagingName)
-	if err := os.MkdirAll(p.staging, 0o755); err != nil {
-		return err
-	}
-	path := filepath.Join(p.staging, "lock")
-	l := flock.New(path)
-	locked, err := l.TryLock()
-	if err != nil {
-		return err
-	}
-	if _, gone := os.Stat(path); !locked || gone != nil { // gone with the run that had it
-		_ = l.Close()
-		return fmt.Errorf("%s: another run is under way", p.dir)
-	}
-	p.lock = l
-	return p.sweep("lock")
-}
-
-// sweep empties the staging directory, but for one file.
-func (p *publication) sweep(but string) error {
-	files, err := os.ReadDir(p.staging)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if f.Name() != but {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(p.staging, f.Name())))
-		}
-	}
-	return err
-}
-
-// close removes what is left of the run, and the directory if it was made for
-// nothing.
-func (p *publication) close() {
-	_ = p.sweep("lock")            // the next run does the same
-	if runtime.GOOS == "windows" { // which removes nothing that is open
-		_ = p.lock.Close()
-	}
-	_ = os.RemoveAll(p.staging) // before another run can have the lock
-	_ = p.lock.Close()
-	_ = os.Remove(p.dir) // fails if anything is in it, as it should
-}
-
 // make writes all files of the edition to the staging directory.
 func (p *publication) make(ctx context.Context, e *env) error {
 	for _, to := range p.targets() {
@@ -232,7 +186,7 @@ func (p *publication) list(ctx context.Context, e *env, to list.Target) error {
 		return errStopped
 	case errors.Is(err, list.ErrNothing) && to != p.main(), errors.Is(err, list.ErrTooLarge):
 		e.note("%s: is left out: %v", name, err)
-		return os.Remove(filepath.Join(p.staging, name))
+		return p.root.Remove(name)
 	case err != nil:
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -271,7 +225,7 @@ func (p *publication) stage(name string, text []byte, more ...byte) error {
 // stageBy writes a file as write does, and to the disk. What was left there by the
 // same run, for one that is made twice, is gone then.
 func (p *publication) stageBy(name string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(filepath.Join(p.staging, name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := p.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
@@ -283,7 +237,7 @@ func (p *publication) stageBy(name string, write func(io.Writer) error) error {
 
 // seal signs a file as it is on the disk, and enters its size and its sum.
 func (p *publication) seal(f *published) error {
-	body, err := os.Open(filepath.Join(p.staging, f.Name))
+	body, err := p.root.Open(f.Name)
 	if err != nil {
 		return err
 	}

@@ -32,14 +32,6 @@ func (x editions) last() *oneEdition {
 	return x.held
 }
 
-// newest returns the edition that the new one must be newer than.
-func (x editions) newest() *oneEdition {
-	if x.held == nil || x.given != nil && rpz.Newer(x.given.Header.Serial, x.held.Header.Serial) {
-		return x.given
-	}
-	return x.held
-}
-
 // lacks returns what the header lacks that no flag has given.
 func (p *publication) lacks(h list.Header) (faults []string) {
 	for _, f := range []struct {
@@ -85,18 +77,31 @@ func (p *publication) precede(ctx context.Context, e *env) error {
 	return p.chooseSerial(ctx, e)
 }
 
-// readBefore reads the edition in the directory, and the one that was given.
+// readBefore reads the edition that was given, and what is in the directory.
 func (p *publication) readBefore(e *env) (err error) {
 	if p.previous != "" {
 		if p.before.given, err = p.readPrevious(e, p.previous); err != nil {
 			return err
 		}
+		p.found.take(p.before.given.Header.Serial)
 	}
-	p.before.held, err = p.readPrevious(e, filepath.Join(p.dir, p.mainName()))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err := p.survey(e); err != nil {
+		return err
 	}
+	p.before.held, err = p.readHeld(e)
 	return err
+}
+
+// readHeld reads the edition in the directory, nil for none: from the main file or, where
+// there is none as the list was published otherwise, from another that says much of it.
+func (p *publication) readHeld(e *env) (*oneEdition, error) {
+	for _, to := range []list.Target{p.main(), list.ToDomains, list.ToRPZ, list.ToHashes} {
+		x, err := p.readPrevious(e, filepath.Join(p.dir, listName(to)))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return x, err
+		}
+	}
+	return nil, nil
 }
 
 // readPrevious reads an edition, which must be one of this list.
@@ -109,6 +114,7 @@ func (p *publication) readPrevious(e *env, name string) (*oneEdition, error) {
 		return nil, fmt.Errorf("%s: is an edition of another list: its List-ID is %q, not %q", name, printable(id), p.source.Header.ID)
 	}
 	x.File = p.mainName() // the same edition makes the same changelog, wherever it was
+	x.publishable(p.publishFlags.comments)
 	return x, nil
 }
 
@@ -163,50 +169,35 @@ func (p *publication) warnKey(e *env) {
 
 // chooseSerial finds the serial, which is never one that goes back.
 func (p *publication) chooseSerial(ctx context.Context, e *env) error {
-	newest := p.before.newest()
-	if newest == nil {
-		if p.header.Serial == 0 {
-			p.header.Serial = serialOf(p.header.Issued)
-		}
+	was := p.found.newest
+	switch wanted := p.header.Serial; {
+	case wanted == 0:
+		return p.nextSerial(ctx, e)
+	case was == 0 || rpz.Newer(wanted, was):
 		return nil
+	case wanted != was:
+		return fmt.Errorf("serial %d is older than %d, that of the edition before: no resolver that has it would take this one", wanted, was)
 	}
-	was := newest.Header.Serial
-	if p.header.Serial == 0 {
+	same, err := p.same(ctx, e)
+	if err == nil && !same {
+		err = fmt.Errorf("serial %d is that of the edition before, which is not the same: raise it, or have it found by -serial next", was)
+	}
+	return err
+}
+
+// nextSerial finds the serial that nobody has asked for: that of the edition before, if
+// this one would be the same.
+func (p *publication) nextSerial(ctx context.Context, e *env) error {
+	was := p.found.newest
+	if was != 0 {
 		p.header.Serial = was
-		same, err := p.same(ctx, e, newest)
+		same, err := p.same(ctx, e)
 		if err != nil || same {
 			return err
 		}
-		p.header.Serial = serialAfter(was, p.header.Issued)
-		return nil
 	}
-	if p.header.Serial == was {
-		same, err := p.same(ctx, e, newest)
-		if err == nil && !same {
-			err = fmt.Errorf("serial %d is that of the edition before, which is not the same: raise it, or have it found by -serial next", was)
-		}
-		return err
-	}
-	if was != 0 && !rpz.Newer(p.header.Serial, was) {
-		return fmt.Errorf("serial %d is older than %d, that of the edition before: no resolver that has it would take this one", p.header.Serial, was)
-	}
+	p.header.Serial = serialAfter(was, p.header.Issued)
 	return nil
-}
-
-// same reports whether the edition would be another one, byte for byte.
-func (p *publication) same(ctx context.Context, e *env, x *oneEdition) (bool, error) {
-	if x.Header.Serial == 0 {
-		return false, nil
-	}
-	sum := sha256.New()
-	_, err := p.write(ctx, e, sum, list.WriteConfig{To: p.main(), Header: p.header, Salt: p.salt})
-	switch {
-	case ctx.Err() != nil:
-		return false, errStopped
-	case err != nil:
-		return false, fmt.Errorf("%s: %w", p.mainName(), err)
-	}
-	return bytes.Equal(sum.Sum(nil), x.sum[:]), nil
 }
 
 // serialOf returns the first serial of a day, 2026112201. RFC 1912 §2.2 recommends it.

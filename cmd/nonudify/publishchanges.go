@@ -19,6 +19,7 @@ func (p *publication) changes(e *env) error {
 		return err
 	}
 	now.File = p.mainName()
+	now.publishable(p.publishFlags.comments)
 	before := p.before.last()
 	switch {
 	case before == nil:
@@ -56,7 +57,9 @@ func (p *publication) compare(e *env, before, now *oneEdition) error {
 		return err
 	}
 	for _, r := range d.Reasons {
-		e.note("warning: resolvers that have the edition before will not take this one: %s", r)
+		if before.Format == now.Format { // else rules are counted otherwise
+			e.note("warning: resolvers that have the edition before will not take this one: %s", r)
+		}
 	}
 	p.change = indexChange{Since: before.Header.Serial, Summary: d.Summary, Text: changesText, JSON: changesJSON}
 	return p.stageBy(changesText, func(w io.Writer) error {
@@ -94,7 +97,7 @@ func (p *publication) keepChanges() error {
 }
 
 // readChanges reads from the changelog what the index says of it. That is in the last
-// object of it.
+// object of it. One that names names is none of a blinded edition.
 func (p *publication) readChanges() (x indexChange, err error) {
 	f, err := os.Open(filepath.Join(p.dir, changesJSON))
 	if err != nil {
@@ -103,17 +106,19 @@ func (p *publication) readChanges() (x indexChange, err error) {
 	defer f.Close()
 	type edition struct{ Header header }
 	type line struct {
+		Name     string
 		New, Old edition
 		Summary  string
 	}
 	var last line
+	names := false
 	for in := json.NewDecoder(bufio.NewReader(f)); err == nil; {
 		var one line
 		if err = in.Decode(&one); err == nil {
-			last = one
+			last, names = one, names || one.Name != ""
 		}
 	}
-	if !errors.Is(err, io.EOF) || last.Summary == "" || last.New.Header.Serial != p.header.Serial {
+	if names && p.blinded || !errors.Is(err, io.EOF) || last.Summary == "" || last.New.Header.Serial != p.header.Serial {
 		return x, errors.New("is no changelog of this edition")
 	}
 	return indexChange{Since: last.Old.Header.Serial, Summary: last.Summary, Text: changesText, JSON: changesJSON}, nil

@@ -16,7 +16,7 @@ import (
 )
 
 // read reads the list once more, as it lies on the disk, and returns what is wrong
-// with it as one that is signed.
+// with it as one that is signed, and what else in the edition is not to be published.
 func (p *publication) read(e *env) ([]string, error) {
 	body, err := openList(e, filepath.Join(p.staging, p.mainName()))
 	if err != nil {
@@ -24,7 +24,11 @@ func (p *publication) read(e *env) ([]string, error) {
 	}
 	defer body.Close()
 	_, faults, err := examine(body, body.Modified, p.mainName(), e.now())
-	return faults, err
+	if err != nil {
+		return faults, err
+	}
+	names, err := p.exposed()
+	return append(faults, names...), err
 }
 
 // replace puts the files in the place of those of the edition before, and returns how

@@ -132,8 +132,7 @@ func (m *manuscript) comments(which string) knownEntries {
 	}
 	if which == commentsPublic {
 		for name, r := range m.known {
-			r.Note, r.Appeal = "", provenance.Appeal{}
-			m.known[name] = r
+			m.known[name] = public(r)
 		}
 	}
 	return m.known
