@@ -275,7 +275,7 @@ func (c *convertFlags) replace(ctx context.Context, e *env, l *converted) (done 
 	d, err := newDraftBy(c.out, func(w io.Writer) error {
 		done, err = list.Write(w, l.entries(ctx, e.bar), c.WriteConfig)
 		if ctx.Err() != nil {
-			return errors.New("interrupted: nothing is written")
+			return errUnwritten
 		}
 		return err
 	}, 0o644)

@@ -2,19 +2,27 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"syscall"
 )
 
 // draft is a file that is complete and on disk, under a name of its own beside
 // the one that it is for. So a file is never seen half-written, not even by
-// whoever looks after the program was killed or the power failed.
-type draft struct{ temp, name string }
+// whoever looks after the program was killed or the power failed. Ctrl-C ends the
+// writing, and removes what was written; once there is a draft, it waits until the draft
+// has its name or is dropped, so that none is left behind.
+type draft struct {
+	temp, name string
+	stop       context.CancelFunc // of the watch for signals
+}
 
 // newDraft writes the draft of a file.
 func newDraft(name string, data []byte, perm fs.FileMode) (*draft, error) {
@@ -34,12 +42,14 @@ func newDraftBy(name string, write func(io.Writer) error, perm fs.FileMode) (*dr
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "write", Path: name, Err: errors.New("not a regular file")}
 	}
-	d := &draft{filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text()[:8]), name}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	d := &draft{filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text()[:8]), name, stop}
 	f, err := os.OpenFile(d.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
+		stop()
 		return nil, err
 	}
-	if err = write(f); err == nil {
+	if err = write(interruptible{f, ctx}); err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -49,8 +59,27 @@ func newDraftBy(name string, write func(io.Writer) error, perm fs.FileMode) (*dr
 	return d, nil
 }
 
+// interruptible is a writer that fails once the context is done.
+type interruptible struct {
+	io.Writer
+	ctx context.Context
+}
+
+func (w interruptible) Write(p []byte) (int, error) {
+	if w.ctx.Err() != nil {
+		return 0, errUnwritten
+	}
+	return w.Writer.Write(p)
+}
+
+// errUnwritten is what becomes of a file whose writing is interrupted.
+var errUnwritten = errors.New("interrupted: nothing is written")
+
 // drop removes the draft, if it is still there.
-func (d *draft) drop() { os.Remove(d.temp) }
+func (d *draft) drop() {
+	os.Remove(d.temp)
+	d.stop()
+}
 
 // replace puts the draft in the place of whatever has its name.
 func (d *draft) replace() error {
