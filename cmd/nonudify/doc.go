@@ -349,7 +349,7 @@
 //
 //	nudify.txt              the list, with the comments of its source (-comments)
 //	nudify.hosts and so on  in each other format of convert, by its name; nudify.rsc for routeros
-//	nudify.hashes           blinded. With -blinded, into an empty directory, it is the only list, and no file holds a name
+//	nudify.hashes           blinded. With -blinded it is the only list, and no file has a name in clear text
 //	nudify.pub              the public key
 //	changelog.txt           what has changed since the edition before: a paragraph, then the lines of diff
 //	changelog.jsonl         the lines of diff -json; "old" is null for the first edition
@@ -364,12 +364,17 @@
 // taken from the flags, or else from the header. Without a serial, or with -serial next,
 // it is that of the edition before if nothing at all has changed, and else the first one
 // of the day of issue, 2026112201, that is newer. One that is older than the edition
-// before, or the same with another content, is refused.
+// before, or the same with another content, is refused. So is a DIR with a file of
+// another List-ID.
 //
-// The edition before is that in DIR, or in the FILE of -previous. Nothing is published if lint calls
-// anything in the source an error, if resolvers would refuse a line, or if the header
-// contradicts what follows. Warnings and hints of lint are no obstacle; the standard
-// error counts the warnings.
+// The edition before is that in DIR, or in the FILE of -previous. Its serial is the newest
+// one of all lists and of index.json in DIR, and it is the same only if all of them are.
+// The changelog tells of provenance what -comments publishes, and nothing else.
+//
+// Nothing is published if lint calls anything in the source an error, if resolvers would
+// refuse a line, if the header contradicts what follows, or if, with -blinded, any file has
+// a name of the list in clear text. Warnings and hints of lint are no obstacle; the
+// standard error counts the warnings.
 //
 // All files are complete and on disk before the first one takes the place of its
 // predecessor, and the main one comes last: a run that is ended before that is done again

@@ -282,6 +282,42 @@ func TestPublishHalfway(t *testing.T) {
 	}
 }
 
+// TestPublishMirror has a mirror be asked in the middle of being brought up to date, in
+// the order in which publish replaces files or in that of their names: whoever verifies
+// the sums and the signatures always sees that it is not one edition.
+func TestPublishMirror(t *testing.T) {
+	args := publishing(t, 4)
+	pub := strings.TrimSuffix(args[slices.Index(args, "-key")+1], ".key") + ".pub"
+	public, mirror := filepath.Join(t.TempDir(), "public"), filepath.Join(t.TempDir(), "mirror")
+	succeed(t, append(args[:len(args)-1:len(args)-1], "-o", public, publisherSource(t, 3))...)
+	old := contents(t, public)
+	p := prepared(t, append(args[1:], "-o", public))
+	order, err := p.order()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.replace(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.close()
+	now := contents(t, public)
+	for _, names := range [][]string{order, slices.Sorted(maps.Keys(now))} {
+		restore(t, mirror, old)
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return old[name] == now[name] }) // nudify.pub
+		for i, name := range names {
+			if err := os.WriteFile(filepath.Join(mirror, name), []byte(now[name]), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := whole(mirror, pub); (err == nil) != (i == len(names)-1) {
+				t.Errorf("with %d of %d files, the last one %s: %v", i+1, len(names), name, err)
+			}
+		}
+		if err := os.RemoveAll(mirror); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // prepared returns an edition that is made and not yet in its place.
 func prepared(t *testing.T, args []string) *publication {
 	t.Helper()

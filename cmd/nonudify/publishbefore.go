@@ -176,7 +176,7 @@ func (p *publication) chooseSerial(ctx context.Context, e *env) error {
 	case was == 0 || rpz.Newer(wanted, was):
 		return nil
 	case wanted != was:
-		return fmt.Errorf("serial %d is older than %d, that of the edition before: no resolver that has it would take this one", wanted, was)
+		return fmt.Errorf("serial %d is older than %d, that of the edition before: no resolver that has it would take this one: raise it, or have it found by -serial next", wanted, was)
 	}
 	same, err := p.same(ctx, e)
 	if err == nil && !same {
