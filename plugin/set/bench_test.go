@@ -98,13 +98,13 @@ func setOf(b *testing.B, names []dnsname.Name) *Set {
 	return s
 }
 
-// queries returns names of three labels that are not listed, so two or three
-// suffixes each are probed.
+// queries returns names that are not listed, of four labels, so three suffixes
+// of each are probed: no list has a rule for a top-level domain.
 func queries(n int) []string {
 	r := rand.New(rand.NewPCG(9, uint64(n)))
 	out := make([]string, n)
 	for i := range out {
-		out[i] = fmt.Sprintf("www.%s%d.%s.", syllables[r.IntN(len(syllables))], r.IntN(1<<30), topLevels[r.IntN(9)])
+		out[i] = fmt.Sprintf("www.%s.%s%d.%s.", syllables[r.IntN(len(syllables))], syllables[r.IntN(len(syllables))], r.IntN(1<<30), topLevels[r.IntN(9)])
 	}
 	return out
 }

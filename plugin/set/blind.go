@@ -121,7 +121,7 @@ func (b *blind) match(k *Key) (m Match) {
 // filter did.
 func (b *blind) decides(m *Match, suffix []byte) bool {
 	h := rule.HashName(b.salt, suffix)
-	if !b.filter.test(filterHash(h)) {
+	if b.filter.test(filterHash(h)) == 0 {
 		return false
 	}
 	m.Proofs++

@@ -177,8 +177,9 @@ func (e *exact) lookup(reversed []byte) rule.Trigger {
 	if b < 0 {
 		return 0
 	}
-	c := e.cursor(b)
-	for c.next() {
+	var c cursor
+	c.open(e, b)
+	for c.next(e) {
 		switch order, at := c.compare(reversed); {
 		case order == 0:
 			return c.trigger
@@ -198,7 +199,8 @@ func (e *exact) below(reversed []byte) bool {
 	// The names with that prefix follow the place where the prefix itself would
 	// stand, in its block or at the head of the next one.
 	for b := max(0, e.block(prefix)); b < len(e.heads); b++ {
-		for c := e.cursor(b); c.next(); {
+		var c cursor
+		for c.open(e, b); c.next(e); {
 			if bytes.HasPrefix(c.name(), prefix) {
 				return true
 			}
@@ -217,15 +219,15 @@ func (e *exact) block(reversed []byte) int {
 	lo, _ := slices.BinarySearch(e.heads, h)
 	same := sort.Search(len(e.heads)-lo, func(i int) bool { return e.heads[lo+i] > h })
 	return lo - 1 + sort.Search(same, func(i int) bool {
-		c := e.cursor(lo + i)
-		c.next()
+		var c cursor
+		c.open(e, lo+i)
+		c.next(e)
 		return bytes.Compare(c.name(), reversed) > 0
 	})
 }
 
 // cursor decodes the names of one block in order.
 type cursor struct {
-	e       *exact
 	bits    bitReader
 	left    int          // names not yet decoded
 	size    int          // of the current name
@@ -235,23 +237,22 @@ type cursor struct {
 	buf     [symbols]byte
 }
 
-func (e *exact) cursor(block int) cursor {
+// open sets the cursor before the first name of a block. A cursor is too large to be returned.
+func (c *cursor) open(e *exact, block int) {
 	at := e.offset[block]
-	return cursor{
-		e:    e,
-		bits: bitReader{in: e.data[at/pageBytes][at%pageBytes:]},
-		left: min(blockNames, e.n-block*blockNames),
-	}
+	c.bits = bitReader{in: e.data[at/pageBytes][at%pageBytes:]}
+	c.left = min(blockNames, e.n-block*blockNames)
+	c.matched = 0
 }
 
 // next decodes the next name.
-func (c *cursor) next() bool {
+func (c *cursor) next(e *exact) bool {
 	if c.left == 0 {
 		return false
 	}
 	c.left--
-	c.shared = int(c.bits.get(c.e.shared))
-	size, end := c.bits.text(c.e.chars, &c.buf, c.shared, uint8(rule.Subtree)+1)
+	c.shared = int(c.bits.get(e.shared))
+	size, end := c.bits.text(e.chars, &c.buf, c.shared, uint8(rule.Subtree)+1)
 	c.trigger = rule.Trigger(end)
 	c.size = size
 	return true
@@ -296,7 +297,7 @@ func (e *exact) all() iter.Seq2[[]byte, rule.Trigger] {
 	return func(yield func([]byte, rule.Trigger) bool) {
 		var c cursor // one for all blocks: where names are handed out, it is on the heap
 		for b := range e.heads {
-			for c = e.cursor(b); c.next(); {
+			for c.open(e, b); c.next(e); {
 				if !yield(c.name(), c.trigger) {
 					return
 				}

@@ -15,7 +15,7 @@ import (
 const (
 	lineWords   = 8
 	lineBits    = 64 * lineWords
-	bitsPerName = 12
+	bitsPerName = 14
 	probes      = 6
 )
 
@@ -51,10 +51,10 @@ func (f *filter) locate(h uint64) (line, places uint64) {
 	return line * lineWords, h * mulBits >> (64 - 9*probes)
 }
 
-// test reports whether the hash may have been added. It reads all of its bits
+// test returns 1 if the hash may have been added, else 0. It reads all of its bits
 // before it decides: in a half-full filter a branch on each would be a coin
 // toss that the processor loses half of the time.
-func (f *filter) test(h uint64) bool {
+func (f *filter) test(h uint64) uint32 {
 	i, p := f.locate(h)
 	line := f.words[i : i+lineWords : i+lineWords]
 	_ = line[7]
@@ -64,5 +64,5 @@ func (f *filter) test(h uint64) bool {
 	hit &= line[p>>33&7] >> (p >> 27 & 63)
 	hit &= line[p>>42&7] >> (p >> 36 & 63)
 	hit &= line[p>>51&7] >> (p >> 45 & 63)
-	return hit&1 != 0
+	return uint32(hit & 1)
 }

@@ -86,54 +86,50 @@ const (
 // index hashes the suffixes of the name that fills the first size bytes of
 // text. It goes from the right, eight bytes at a time, so that a suffix is cut
 // into words in the same way whatever stands before it, and folds letter case
-// in passing. It gives up when it meets a backslash. Other bytes that no name
+// in passing. It gives up when it has met a backslash. Other bytes that no name
 // in a set can hold are hashed as they are: what comes of them, the exact set
 // does not prove.
+//
+// The steps are not functions of their own, and the label count is no field
+// until the end: calls and detours through memory took half of the time.
 func index[T string | []byte](k *Key, text T, size int) bool {
-	k.labels = 0
-	h := seed
-	left := size // bytes not yet hashed
-	for ; left >= 8; left -= 8 {
-		w := lower(load(text, left-8))
-		if zeros(w^backslashes) != 0 {
-			return false
+	h, labels := seed, 0 // h: hash of the full words so far
+	escaped := uint64(0)
+	last := uint64(0) // bytes before the full words
+	for left := size; left > 0; left -= 8 {
+		var w uint64
+		if left >= 8 {
+			w = lower(load(text, left-8))
+		} else {
+			w = lower(loadFirst(text, left, size))
 		}
-		k.cut(h, w, size-left)
+		escaped |= zeros(w ^ backslashes)
+		for z := zeros(w ^ dots); z != 0; labels++ { // a suffix begins behind each dot
+			dot := uint(63-bits.LeadingZeros64(z)) & 63 // its highest bit
+			z &^= 1 << dot
+			if labels < depth {
+				k.hash[labels] = suffix(h, w>>1>>dot, size-left+7-int(dot/8))
+			}
+		}
+		if left < 8 {
+			last = w >> (8 * uint(8-left) & 63)
+			break
+		}
 		h = mix(h ^ w)
 	}
-	w := uint64(0)
-	if left > 0 {
-		w = lower(loadFirst(text, left, size))
-		if zeros(w^backslashes) != 0 {
-			return false
-		}
-		k.cut(h, w, size-left)
-		w >>= 8 * uint(8-left)
-	}
 	if size > 0 {
-		k.add(h, w, size)
+		if labels < depth {
+			k.hash[labels] = suffix(h, last, size)
+		}
+		labels++
 	}
-	return true
+	k.labels = labels
+	return escaped == 0
 }
 
-// cut notes the suffixes that begin behind a dot in w, the word that ends right
-// bytes before the end of the name; h is the hash of these bytes.
-func (k *Key) cut(h, w uint64, right int) {
-	for z := zeros(w ^ dots); z != 0; {
-		dot := uint(63 - bits.LeadingZeros64(z)) // the dot's highest bit
-		z &^= 1 << dot
-		k.add(h, w>>1>>dot, right+7-int(dot/8))
-	}
-}
-
-// add notes a suffix of the given size: of full words that have the hash h,
-// and the bytes before them.
-func (k *Key) add(h, before uint64, size int) {
-	if k.labels < depth {
-		k.hash[k.labels] = mix((h ^ before) + uint64(size)*mulSize)
-	}
-	k.labels++
-}
+// suffix returns the hash of a suffix of the given size: of full words that have
+// the hash h, and the bytes before them.
+func suffix(h, before uint64, size int) uint64 { return mix((h ^ before) + uint64(size)*mulSize) }
 
 // mix is one round of a multiply-and-fold hash.
 func mix(x uint64) uint64 {

@@ -139,7 +139,7 @@ func arenaLayout(names []dnsname.Name) func(string) bool {
 		k.Reset(qname)
 		name := strings.TrimSuffix(qname, ".")
 		for d := k.labels; d > 1; d-- {
-			if f.test(k.hash[d-1]) {
+			if f.test(k.hash[d-1]) != 0 {
 				want := []byte(name)
 				lo, hi := 0, len(offsets)-1
 				for lo < hi {
