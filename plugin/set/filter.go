@@ -56,8 +56,7 @@ func (f *filter) locate(h uint64) (line, places uint64) {
 // toss that the processor loses half of the time.
 func (f *filter) test(h uint64) uint32 {
 	i, p := f.locate(h)
-	line := f.words[i : i+lineWords : i+lineWords]
-	_ = line[7]
+	line := (*[lineWords]uint64)(f.words[i:])
 	hit := line[p>>6&7] >> (p & 63)
 	hit &= line[p>>15&7] >> (p >> 9 & 63)
 	hit &= line[p>>24&7] >> (p >> 18 & 63)
