@@ -325,6 +325,7 @@ var refusalCodes = []struct {
 	code   string
 }{
 	{policy.ErrSingleLabel, "top-level"}, {policy.ErrPublicSuffix, "public-suffix"}, {policy.ErrProtected, "protected"}, {policy.ErrAbove, "above-protected"},
+	{list.ErrID, "list-id"},
 }
 
 // refusalCode returns the code of a refused line.

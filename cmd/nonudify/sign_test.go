@@ -70,7 +70,7 @@ func TestKeyFileLimit(t *testing.T) {
 // resolvers must still read.
 func TestLongestSignature(t *testing.T) {
 	name := newKey(t)
-	header := strings.Replace(goodHeader, "demo.lists.example", strings.Repeat("i", 300), 1)
+	header := strings.Replace(goodHeader, "demo.lists.example", strings.Repeat("i", list.MaxID), 1)
 	path := write(t, strings.Repeat("f", 255-len(signatureSuffix)-10), header+"badsite.example\n")
 	comment := strings.Repeat("c", maxComment)
 	if code, _, stderr := tool(t, nil, "sign", "-key", name+".key", "-comment", comment+"c", path); code != wrong {

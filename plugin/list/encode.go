@@ -1,8 +1,6 @@
 package list
 
 import (
-	"strings"
-
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
@@ -162,14 +160,10 @@ func routerLine(h Header) func([]byte, node) []byte {
 	}
 }
 
-// routerMark returns the comment of the entries: the list's own name, if it can
-// stand in a script.
+// routerMark returns the comment of the entries: the List-ID, if there is one.
 func routerMark(h Header) string {
-	if h.ID == "" || len(h.ID) > 64 || strings.Trim(h.ID, wordBytes) != "" {
+	if CheckID(h.ID) != nil {
 		return "nonudify"
 	}
 	return h.ID
 }
-
-// wordBytes are those of which a word is made that needs no quotes anywhere.
-const wordBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"

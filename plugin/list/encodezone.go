@@ -30,7 +30,7 @@ const metaOwner = "_list.meta"
 // so everything is relative to it. The serial of a list without one is 1.
 func zoneStart(h Header) []byte {
 	text := fmt.Appendf(nil, "$TTL 60\n@ SOA localhost. hostmaster.localhost. %d 300 120 2592000 60\n@ NS localhost.\n", max(1, h.Serial))
-	if h.ID == "" || strings.Trim(h.ID, wordBytes) != "" || len(h.ID) > 128 {
+	if CheckID(h.ID) != nil {
 		return text
 	}
 	text = fmt.Appendf(text, "%s TXT \"v=1 list=%s", metaOwner, h.ID)

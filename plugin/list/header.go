@@ -2,6 +2,7 @@ package list
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 // UTC.
 type Header struct {
 	Title    string
-	ID       string // List-ID
+	ID       string // List-ID, which CheckID takes
 	Version  string
 	Homepage string
 	Appeals  string // where to complain of a wrong entry: a mailto: or https: URI
@@ -61,10 +62,11 @@ type headerReader struct {
 
 // comment reads one whole-line comment. What cannot be printed goes before the fields
 // are told apart: else a value could hold a sign that becomes one only when the value is
-// written again, and begins another field there.
-func (h *headerReader) comment(text []byte) {
+// written again, and begins another field there. The error is about a field without which
+// nobody can tell which list it is.
+func (h *headerReader) comment(text []byte) (err error) {
 	if h.closed && !h.HasSalt || bytes.IndexByte(text, ':') < 0 {
-		return
+		return nil
 	}
 	rest := strings.TrimLeft(printable(string(text)), "#!;/ ")
 	for rest != "" {
@@ -72,9 +74,10 @@ func (h *headerReader) comment(text []byte) {
 		field, rest = cutField(rest)
 		key, value, ok := strings.Cut(field, ":")
 		if key = strings.ToLower(strings.TrimSpace(key)); ok && (!h.closed || key == "salt") {
-			h.set(key, clean(value))
+			err = cmp.Or(h.set(key, clean(value)), err)
 		}
 	}
+	return err
 }
 
 // cutField splits a comment in front of the next "# Key:" of a known key, so
@@ -126,11 +129,14 @@ var known = map[string]bool{
 }
 
 // set takes one field over. The first of two with the same key counts.
-func (h *headerReader) set(key, value string) {
+func (h *headerReader) set(key, value string) error {
 	switch key {
 	case "title":
 		setFirst(&h.Title, value)
 	case "list-id":
+		if err := CheckID(value); value != "" && err != nil {
+			return err
+		}
 		setFirst(&h.ID, value)
 	case "version":
 		setFirst(&h.Version, value)
@@ -163,23 +169,25 @@ func (h *headerReader) set(key, value string) {
 			}
 		}
 	}
+	return nil
 }
 
 // meta reads the TXT record of a policy zone that describes the list:
 // "v=1 list=nudify expires=2026-12-06T00:00:00Z".
 //
 // It may stand anywhere: servers send a zone in an order of their own.
-func (h *headerReader) meta(data [][]byte) {
+func (h *headerReader) meta(data [][]byte) (err error) {
 	for _, text := range data {
 		for word := range strings.FieldsSeq(string(text)) {
 			switch key, value, _ := strings.Cut(word, "="); key {
 			case "list":
-				h.set("list-id", clean(value))
+				err = cmp.Or(h.set("list-id", clean(value)), err)
 			case "expires":
-				h.set(key, clean(value))
+				err = cmp.Or(h.set(key, clean(value)), err)
 			}
 		}
 	}
+	return err
 }
 
 func setFirst[T comparable](field *T, value T) {

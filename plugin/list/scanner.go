@@ -203,7 +203,9 @@ func (s *Scanner) read(ln line) {
 	switch {
 	case len(body) == 0 && !ln.long:
 	case len(body) > 0 && s.parser.comment(body):
-		s.header.comment(body)
+		if err := s.header.comment(body); err != nil {
+			s.refuse(err, body)
+		}
 	case ln.long:
 		s.parser.lost(s, body)
 		s.refuse(ErrLineTooLong, text)

@@ -167,6 +167,9 @@ func (l listing) fields(done Written) Header {
 	for _, text := range []*string{&h.Title, &h.ID, &h.Version, &h.Homepage, &h.Appeals, &h.License} {
 		*text = clean(*text)
 	}
+	if CheckID(h.ID) != nil {
+		h.ID = ""
+	}
 	for _, at := range []*time.Time{&h.Issued, &h.Modified, &h.Expires} {
 		*at = at.UTC().Truncate(time.Second)
 	}
@@ -220,7 +223,9 @@ func (h Header) refresh() string {
 func (h Header) isIn(comments []byte) bool {
 	var r headerReader
 	for line := range bytes.Lines(comments) {
-		r.comment(trimRight(line))
+		if r.comment(trimRight(line)) != nil {
+			return false
+		}
 	}
 	r.close()
 	return r.Header == h

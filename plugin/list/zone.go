@@ -194,7 +194,9 @@ func (z *zone) record(s *Scanner, rrtype uint16, data [][]byte) error {
 	case err == nil:
 		s.add(r)
 	case rrtype == dns.TypeTXT && errors.Is(err, rpz.ErrSkip) && strings.HasPrefix(z.owner.name, "_"):
-		s.header.meta(data)
+		if wrong := s.header.meta(data); wrong != nil {
+			return wrong
+		}
 	}
 	return err
 }
