@@ -34,7 +34,8 @@ routeros (a script of RouterOS 7); or as cdb, for dnsdist. The rules come sorted
 without the comments behind them.
 
 None of these blocks what the list lets pass. What a format cannot say is narrowed
-or left out; the header of the file and the standard error tell how much.
+or left out, and so are lines that the resolver refuses; the header of the file and
+the standard error tell how much, and how many refused lines were exceptions.
 
 With -config it reads no list, and writes the lines that a product's configuration
 needs to use the file that convert has written, or will write, to FILE: adguardhome,
@@ -65,7 +66,7 @@ func (c *convertFlags) declare(fs *flag.FlagSet) {
 	fs.BoolVar(&c.Exact, "exact", false, "domains or hosts for a reader that takes a line for the one name, as /etc/hosts and Pi-hole do")
 	fs.StringVar(&c.origin, "origin", string(list.DefaultOrigin), "the `NAME` that the policy zone will have")
 	fs.Func("salt", "the salt of the hashes, 32 digits in `HEX`; random if not given", c.setSalt)
-	fs.BoolVar(&c.strict, "strict", false, "write nothing if the format cannot say all of the list")
+	fs.BoolVar(&c.strict, "strict", false, "write nothing if the format cannot say all of the list, or lines of it are refused")
 	fs.BoolVar(&c.json, "json", false, "with -o, write a JSON object that tells what was written")
 	fs.StringVar(&c.config, "config", "", "write what the configuration of `PRODUCT` needs to use the file")
 }
@@ -135,6 +136,7 @@ func (c *convertFlags) file(e *env, name string) (int, error) {
 		return wrong, err
 	}
 	c.Header = l.Header
+	c.Lost = list.Loss{Refused: l.Stats.Refused, RefusedPasses: l.Stats.RefusedPasses}
 	if c.To == list.ToHashes && !c.salted {
 		rand.Read(c.Salt[:])
 		e.note("the salt is random; with -salt %s the same list makes the same bytes again", c.Salt)
@@ -186,9 +188,6 @@ func (c *convertFlags) load(e *env, name string) (*converted, error) {
 	}
 	if l.Set.Blinded() {
 		return nil, fmt.Errorf("%s: is blinded: nobody knows its names, so it cannot be written as anything else", name)
-	}
-	if n := l.Stats.Refused; n > 0 {
-		e.note("warning: %s: resolvers refuse entries of it, %d in all, which 'nonudify lint' shows: they are left out", name, n)
 	}
 	if l.comments {
 		e.note("%s: the comments behind its entries are left out", name)
@@ -305,8 +304,9 @@ func (c *convertFlags) report(e *env, done list.Written) error {
 			To    list.Target `json:"to"`
 			Rules int         `json:"rules"`
 			Added int         `json:"added,omitempty"`
+			Idle  int         `json:"idle,omitempty"`
 			Lost  list.Loss   `json:"lost"`
-		}{c.out, c.To, done.Rules, done.Added, done.Loss})
+		}{c.out, c.To, done.Rules, done.Added, done.Idle, done.Loss})
 	}
 	_, err := fmt.Fprintf(e.stdout, "%s: %d rules written\n", c.out, done.Rules)
 	return err

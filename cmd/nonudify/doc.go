@@ -300,9 +300,12 @@
 // dnsdist. docs/publisher.md tells what each can say.
 //
 // No file blocks what the list lets pass. A block that a format can only express
-// along with more is narrowed to the one name, or left out. How many are is said on
-// the standard error and in the header of the file. With -strict nothing is written
-// then, and the exit code is 1.
+// along with more is narrowed to the one name, or left out. Lines that the resolver
+// refuses are left out, too; where one was an exception, what it would let pass may be
+// blocked, as it is by the resolver. How many there are of each is said on the standard
+// error and in the header of the file. With -strict nothing is written then, and the
+// exit code is 1. An exception that undoes nothing in the file is left out and counted,
+// and is no loss.
 //
 // With -exact, domains and hosts are written for readers that take a line for the one
 // name, as /etc/hosts, Pi-hole and AdGuard Home do: names with an exception below them,
@@ -310,20 +313,26 @@
 // names below it as well, as this resolver does, would block too much by it.
 //
 // -origin is the name that the policy zone will have. It and a name must fit into 255
-// octets together; what does not is left out, unless it is an exception that is needed:
-// then nothing is written.
+// octets together; what does not is left out. If it is an exception, so are the blocks
+// above it, as far as they would block its name.
 //
 // -salt is that of the hashes. A random one makes a different file each time, so a
 // publisher should keep one for good: it is no secret.
 //
 // With -json and -o the result is one object: file, to, rules, added (records that a
-// policy zone needs beside the rules of the list) and lost, with the numbers of names
+// policy zone needs beside the rules of the list), idle (exceptions that undo nothing)
+// and lost, with the numbers of names
 //
 //	left        whose block is left out
 //	narrowed    that are blocked without those below them
 //	exceptions  whose exception is left out, and what it would undo
 //	widened     whose exception lets more pass than in the list
 //	unfit       for which the format has no room
+//
+// and of entries
+//
+//	refused        that the resolver refuses
+//	refusedPasses  of these: exceptions
 //
 // -config reads no list, and writes what the configuration of a product needs to use a
 // file of convert's: FILE, or a usual place. The comments in it tell which -to it takes,

@@ -28,6 +28,12 @@ func (*adblock) comment(text []byte) bool {
 	return false
 }
 
+// excepts knows "@@" in front of a pattern, and the modifier that takes another rule
+// back.
+func (*adblock) excepts(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("@@")) || bytes.HasSuffix(cutNote(text), []byte("badfilter"))
+}
+
 // isDirective reports whether a "!" line changes the meaning of other lines.
 func isDirective(text []byte) bool {
 	if text[0] != '!' {

@@ -30,6 +30,14 @@ func (dnsmasq) line(s *Scanner, text []byte) {
 	}
 }
 
+// excepts knows a server for a domain: the usual ones, or one that is not the business
+// of a list. Either way the domain is not blocked with its parent.
+func (dnsmasq) excepts(text []byte) bool {
+	key, value, _ := bytes.Cut(cutComment(text), []byte("="))
+	key, value = bytes.TrimPrefix(trim(key), []byte("--")), trim(value)
+	return (string(key) == "server" || string(key) == "local") && bytes.HasPrefix(value, []byte("/")) && !bytes.HasSuffix(value, []byte("/"))
+}
+
 // dnsmasqAction says what an option does with its domains.
 func dnsmasqAction(key string, target []byte) (rule.Action, error) {
 	switch key {

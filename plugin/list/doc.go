@@ -133,10 +133,14 @@
 //
 // No file blocks what its list lets pass. A block that a target cannot express is
 // narrowed to the name alone, if the target can say that, or left out: so is one
-// for a subtree in which an exception lies, where there are no exceptions. An
-// exception that cannot be expressed is widened to its subtree. Each is counted,
-// and the header says how many. A block that an exception of the same name undoes
-// is not written.
+// for a subtree in which an exception lies, where there are no exceptions, or not one
+// so long. An exception that cannot be expressed is widened to its subtree. Each is
+// counted, and the header says how many. A block that an exception of the same name
+// undoes is not written, nor is an exception that undoes nothing: a product that reads
+// several lists could take it for one from what the others block.
+//
+// Lines that were refused are counted by the Scanner. WriteConfig hands on how many,
+// so that the header says so as well.
 //
 // In adblock a block below an exception is made important, and an exception below
 // that too; a block below that one is left out. In a policy zone names that exist

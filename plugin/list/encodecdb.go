@@ -67,7 +67,7 @@ func cdbHash(key []byte) uint32 {
 func (l listing) database(out *bufio.Writer) (done Written, err error) {
 	var y cdbLayout
 	y.end = cdbRecords
-	done.Loss, err = l.records(func(key, value []byte) error {
+	done.Loss, done.Idle, err = l.records(func(key, value []byte) error {
 		done.Rules++
 		y.add(key, value)
 		return nil
@@ -96,7 +96,7 @@ func (l listing) database(out *bufio.Writer) (done Written, err error) {
 
 // records calls f with the key and the value of each name. They are valid until
 // it returns.
-func (l listing) records(f func(key, value []byte) error) (Loss, error) {
+func (l listing) records(f func(key, value []byte) error) (lost Loss, idle int, err error) {
 	var buf [maxWire]byte
 	return l.nodes(func(n node) error {
 		value := cdbBlock
@@ -134,7 +134,7 @@ func (l listing) writeRecords(out *bufio.Writer, header []byte) error {
 	if err := write(cdbHeader, header); err != nil {
 		return err
 	}
-	_, err := l.records(write)
+	_, _, err := l.records(write)
 	return err
 }
 
@@ -175,7 +175,7 @@ func (l listing) slots(first, last int, header []byte) ([][]cdbSlot, error) {
 		return nil
 	}
 	add(cdbHeader, header)
-	_, err := l.records(add)
+	_, _, err := l.records(add)
 	return tables, err
 }
 

@@ -23,7 +23,7 @@ func hashRoom(e Entry) bool {
 
 // hashes writes a blinded list, sorted, so that its order says nothing of the names.
 func (l listing) hashes(out *bufio.Writer) (done Written, err error) {
-	done.Loss, err = l.nodes(func(node) error {
+	done.Loss, done.Idle, err = l.nodes(func(node) error {
 		done.Rules++
 		return nil
 	})
@@ -48,7 +48,7 @@ func (l listing) hashes(out *bufio.Writer) (done Written, err error) {
 // round has about as many as the others.
 func (l listing) hashRound(out *bufio.Writer, round, rounds, each int) error {
 	all := make([]rule.Hash, 0, each+each/64+1024)
-	_, err := l.nodes(func(n node) error {
+	_, _, err := l.nodes(func(n node) error {
 		h := rule.HashName(l.Salt, n.name)
 		if uint64(binary.BigEndian.Uint32(h[:]))*uint64(rounds)>>32 == uint64(round) {
 			all = append(all, h)

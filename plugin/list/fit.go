@@ -10,9 +10,17 @@ import (
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
-// ErrException says that a list cannot be written at all: an exception has no
-// room in the format, and without it the format would block the name.
-var ErrException = errors.New("the format has no room for this exception, and would block the name without it")
+// ErrException says that a list cannot be written at all: too many exceptions have no
+// room in the format, which would block their names without them.
+var ErrException = errors.New("the format has no room for this exception and too many others, and would block their names without them")
+
+// errOpened says that exceptions have no room in the format whose names it would
+// block, and that all over again the rules above them are left out.
+var errOpened = errors.New("blocks above an exception are to be left out")
+
+// maxOpened is the number of names above such exceptions up to which a list is
+// written. They are held. It is a variable for tests.
+var maxOpened = 1 << 16
 
 // Entry is what a list says of one name.
 type Entry struct {
@@ -24,13 +32,17 @@ type Entry struct {
 }
 
 // Loss counts what of a list a format cannot express. None of it makes a file
-// block what the list lets pass: rather, it blocks less.
+// block what the list lets pass: rather, it blocks less. Only an exception that the
+// reader of the list has refused does.
 type Loss struct {
 	Left       int `json:"left,omitempty"`       // names whose block is left out
 	Narrowed   int `json:"narrowed,omitempty"`   // names of whose block a part is left out
 	Exceptions int `json:"exceptions,omitempty"` // names whose exception is left out, and so is what it would undo
 	Widened    int `json:"widened,omitempty"`    // names whose exception lets more pass than the list does
 	Unfit      int `json:"unfit,omitempty"`      // names for which the format has no room
+
+	Refused       int `json:"refused,omitempty"`       // entries that were refused when the list was read
+	RefusedPasses int `json:"refusedPasses,omitempty"` // of these: exceptions
 }
 
 // Any reports whether anything was lost.
@@ -67,9 +79,12 @@ const maxRank = 1
 // names above the one at hand are on a stack, and no others are needed.
 type fitter struct {
 	can    ability
-	room   func(Entry) bool // whether the format has room for the name; nil: for every one
-	ranked bool             // exceptions win however short their names are, but there is one rank above both
-	gaps   bool             // names that are not written although longer ones are stop the rules above (RFC 4592 §2.2.2)
+	room   func(Entry) bool      // whether the format has room for the name; nil: for every one
+	ranked bool                  // exceptions win however short their names are, but there is one rank above both
+	gaps   bool                  // names that are not written although longer ones are stop the rules above (RFC 4592 §2.2.2)
+	opened map[dnsname.Name]bool // what is below these must not be blocked: an exception there has no room
+	more   bool                  // some were added to opened
+	idle   int                   // exceptions that undo nothing
 	above  []level
 	fill   []dnsname.Name
 	losses Loss
@@ -95,13 +110,9 @@ func (f *fitter) fit(e Entry) (node, error) {
 	above := f.over(e.Name)
 	n := node{name: e.Name, block: e.Block &^ e.Pass, pass: e.Pass, over: above.below, open: e.Open || e.Pass&rule.Below != 0}
 	if f.room != nil && !f.room(e) {
-		if n.pass != 0 && n.over == rule.Block {
-			return node{}, fmt.Errorf("%s: %w", e.Name, ErrException)
-		}
-		f.losses.Unfit++
-		return node{}, nil
+		return node{}, f.unfit(&n)
 	}
-	f.exception(&n)
+	f.exception(&n, e.Block&e.Pass != 0)
 	if f.ranked && n.block != 0 && above.below == rule.Pass && above.rank == maxRank {
 		f.losses.Left++
 		n.block = 0
@@ -111,16 +122,51 @@ func (f *fitter) fit(e Entry) (node, error) {
 	return n, nil
 }
 
+// unfit leaves out a node for which there is no room. Where a rule above would block
+// what it lets pass, that one has to be left out as well, and so has every rule which
+// would do the same without it.
+func (f *fitter) unfit(n *node) error {
+	if n.block != 0 {
+		f.losses.Unfit++
+	}
+	if n.pass == 0 {
+		return nil
+	}
+	f.losses.Exceptions++
+	if n.over != rule.Block {
+		return nil
+	}
+	f.more = true
+	for i := len(f.above) - 1; i >= 0; i-- {
+		switch l := f.above[i]; {
+		case !n.name.IsBelow(l.name):
+		case l.below == rule.Pass:
+			return nil
+		case len(f.opened) == maxOpened && !f.opened[l.name]:
+			return fmt.Errorf("%s: %w", n.name, ErrException)
+		default:
+			f.opened[l.name] = true
+		}
+	}
+	return nil
+}
+
 // exception makes the exception of a node one that can be written. One that
-// undoes nothing is dropped where it would have to be widened.
-func (f *fitter) exception(n *node) {
+// undoes nothing is dropped: to a product with several lists it would be more than it
+// is in this one, as there it may undo what the others block. One that is done when the
+// block of its own name is smaller is dropped, too, and is no loss.
+func (f *fitter) exception(n *node, done bool) {
 	switch {
-	case n.pass == 0 || f.can.pass.has(n.pass):
+	case n.pass == 0:
 	case f.can.pass == 0:
 		f.losses.Exceptions++
 		n.pass = 0
 	case n.over != rule.Block:
+		if !done {
+			f.idle++
+		}
 		n.pass = 0
+	case f.can.pass.has(n.pass):
 	default:
 		f.losses.Widened++
 		n.pass = rule.Subtree
@@ -134,7 +180,7 @@ func (f *fitter) exception(n *node) {
 // blocks makes the block of a node one that can be written, and never a greater one.
 func (f *fitter) blocks(n *node) {
 	safe := n.block
-	if f.can.pass == 0 && n.open {
+	if f.can.pass == 0 && n.open || f.opened[n.name] {
 		safe &^= rule.Below
 	}
 	written := rule.Trigger(0)

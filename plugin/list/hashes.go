@@ -7,7 +7,10 @@ import (
 )
 
 // hashes reads the hashes format: a blinded list.
-type hashes struct{ stateless }
+type hashes struct {
+	stateless
+	withoutPasses
+}
 
 func (hashes) comment(text []byte) bool { return isComment(text) }
 

@@ -68,6 +68,7 @@ func cutComment(text []byte) []byte {
 // names reads the domains format, and the wildcard format with it.
 type names struct {
 	stateless
+	withoutPasses
 	wildcard bool
 }
 
@@ -105,7 +106,10 @@ func uncover(name []byte) (short []byte, starred bool) {
 }
 
 // hosts reads the hosts format: an address and the names that it is given.
-type hosts struct{ stateless }
+type hosts struct {
+	stateless
+	withoutPasses
+}
 
 func (hosts) comment(text []byte) bool { return isComment(text) }
 

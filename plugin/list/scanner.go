@@ -33,6 +33,9 @@ type Stats struct {
 	Extra    int // entries after the first one of their line
 
 	Addresses int // of the rules, or of the refused where they are not wanted: response-address triggers
+	// RefusedPasses is how many of the refused were exceptions, or would have taken a
+	// block back: without them the others block what the file lets pass.
+	RefusedPasses int
 }
 
 // Scanner reads the rules of a list, in constant memory whatever the file
@@ -74,12 +77,20 @@ type parser interface {
 	// lost says that this line could not be read, or, with nil, that the file is
 	// at its end: what an earlier line left to be continued is not.
 	lost(s *Scanner, text []byte)
+	// excepts reports whether a line of which something is refused was to let names
+	// pass that others block.
+	excepts(text []byte) bool
 }
 
 // stateless is embedded by the parsers whose lines stand alone.
 type stateless struct{}
 
 func (stateless) lost(*Scanner, []byte) {}
+
+// withoutPasses is embedded by the parsers of formats without exceptions.
+type withoutPasses struct{}
+
+func (withoutPasses) excepts([]byte) bool { return false }
 
 // MostlyRefused reports whether a file with these counts is to be refused as a
 // whole: more entries were refused than used. An error page in plain text has a
@@ -276,6 +287,13 @@ func (s *Scanner) refuse(reason error, text []byte) {
 // as an entry already.
 func (s *Scanner) refuseAt(n int, reason error, text []byte) {
 	s.stats.Refused++
+	whole := s.recent.find(n)
+	if whole == nil { // a line that no parser could read
+		whole = text
+	}
+	if s.parser.excepts(trimLeft(whole)) {
+		s.stats.RefusedPasses++
+	}
 	if s.c.Refused != nil {
 		s.c.Refused(&rule.LineError{File: s.c.File, Line: n, Err: because(reason, text)})
 	}

@@ -45,6 +45,14 @@ func (p *unbound) line(s *Scanner, text []byte) {
 	}
 }
 
+// excepts knows a zone whose type lets names pass.
+func (*unbound) excepts(text []byte) bool {
+	key, value, _ := bytes.Cut(cutComment(text), []byte(":"))
+	_, rest := unquote(trim(value))
+	kind, _ := unquote(rest)
+	return string(key) == "local-zone" && zoneAction(string(kind)) == rule.Pass
+}
+
 // clause reads a line that begins a section. What a view holds is for some
 // clients only.
 func (p *unbound) clause(s *Scanner, key string, text []byte) {

@@ -35,6 +35,8 @@ type WriteConfig struct {
 	// Exact says that whoever reads the file takes a line of domains or hosts for
 	// the one name, as /etc/hosts does, and not for those below it too.
 	Exact bool
+	// Lost is what was lost already when the list was read.
+	Lost Loss
 }
 
 // Written counts what became of a list.
@@ -43,6 +45,9 @@ type Written struct {
 	// Added is how many of these no entry asks for: records without which the
 	// other records of a policy zone would undo those above them.
 	Added int
+	// Idle is how many exceptions are left out because they undo nothing that the file
+	// blocks: to a product with several lists they would be more than that.
+	Idle int
 	Loss
 }
 
@@ -57,7 +62,7 @@ type Written struct {
 // The errors are those of w, ErrNothing, ErrException, ErrHeader, and ErrTooLarge.
 func Write(w io.Writer, entries iter.Seq[Entry], c WriteConfig) (Written, error) {
 	out := bufio.NewWriterSize(w, 64<<10)
-	l := listing{c, entries}
+	l := listing{c, entries, map[dnsname.Name]bool{}}
 	write := l.text
 	switch c.To {
 	case ToHashes:
@@ -66,6 +71,9 @@ func Write(w io.Writer, entries iter.Seq[Entry], c WriteConfig) (Written, error)
 		write = l.database
 	}
 	done, err := write(out)
+	if errors.Is(err, errOpened) { // nothing is written yet
+		done, err = write(out)
+	}
 	if err != nil {
 		return Written{}, err
 	}
@@ -76,11 +84,14 @@ func Write(w io.Writer, entries iter.Seq[Entry], c WriteConfig) (Written, error)
 type listing struct {
 	WriteConfig
 	entries iter.Seq[Entry]
+	opened  map[dnsname.Name]bool // as in fitter
 }
 
-// nodes calls f with each node that is to be written, and returns what was lost.
-func (l listing) nodes(f func(node) error) (Loss, error) {
-	fit := fitter{can: l.To.ability(l.Exact), ranked: l.To == ToAdblock}
+// nodes calls f with each node that is to be written, and returns what was lost, and
+// how many exceptions undo nothing. The error wraps errOpened when it has to be called
+// again, which happens at most once.
+func (l listing) nodes(f func(node) error) (lost Loss, idle int, err error) {
+	fit := fitter{can: l.To.ability(l.Exact), ranked: l.To == ToAdblock, losses: l.Lost, opened: l.opened}
 	switch l.To {
 	case ToRPZ, ToKnot:
 		fit.room, fit.gaps = zoneRoom(l.Origin), true
@@ -95,17 +106,20 @@ func (l listing) nodes(f func(node) error) (Loss, error) {
 			err = f(n)
 		}
 		if err != nil {
-			return Loss{}, err
+			return Loss{}, 0, err
 		}
 	}
-	return fit.losses, nil
+	if fit.more {
+		return Loss{}, 0, errOpened
+	}
+	return fit.losses, fit.idle, nil
 }
 
 // text writes all targets whose lines follow from one entry each.
 func (l listing) text(out *bufio.Writer) (done Written, err error) {
 	how := l.To.encoding(l.Header)
 	var lines []byte
-	done.Loss, err = l.nodes(func(n node) error {
+	done.Loss, done.Idle, err = l.nodes(func(n node) error {
 		lines = how.node(lines[:0], n)
 		count := bytes.Count(lines, newline)
 		done.Rules += count
@@ -124,7 +138,7 @@ func (l listing) text(out *bufio.Writer) (done Written, err error) {
 	}
 	out.Write(header)
 	out.Write(how.start)
-	_, err = l.nodes(func(n node) error {
+	_, _, err = l.nodes(func(n node) error {
 		lines = how.node(lines[:0], n)
 		_, err := out.Write(lines)
 		return err
@@ -259,6 +273,12 @@ func (w Written) Notes(c WriteConfig) (notes []string) {
 	note(w.Widened, "exception lets more pass than in the list: its name and all below it.",
 		"exceptions let more pass than in the list: their names and all below them.")
 	note(w.Unfit, "name is left out, as there is no room for it.", "names are left out, as there is no room for them.")
+	note(w.Idle, "exception is left out, as it undoes nothing that is blocked here, and could undo what other lists block.",
+		"exceptions are left out, as they undo nothing that is blocked here, and could undo what other lists block.")
+	note(w.Refused, "entry of the list is left out, as the resolver refuses it. 'nonudify lint' tells why.",
+		"entries of the list are left out, as the resolver refuses them. 'nonudify lint' tells why.")
+	note(w.RefusedPasses, "of these is an exception. What it lets pass elsewhere may be blocked here.",
+		"of these are exceptions. What they let pass elsewhere may be blocked here.")
 	note(w.Added, "record is added, without which others would undo those above them.",
 		"records are added, without which others would undo those above them.")
 	if c.Exact {

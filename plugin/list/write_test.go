@@ -76,7 +76,21 @@ func (b book) entries() iter.Seq[list.Entry] {
 	return slices.Values(all)
 }
 
-// rules returns the rules without those that an exception of the same name undoes.
+// over says what the rules above a name do with it.
+func (b book) over(name dnsname.Name) rule.Action {
+	for p, ok := name.Parent(); ok; p, ok = p.Parent() {
+		switch e := b[p]; {
+		case e.Pass&rule.Below != 0:
+			return rule.Pass
+		case e.Block&rule.Below != 0:
+			return rule.Block
+		}
+	}
+	return rule.None
+}
+
+// rules returns the rules without those that an exception of the same name undoes,
+// and without exceptions that undo nothing else.
 func (b book) rules() []rule.Rule {
 	var rules []rule.Rule
 	for _, name := range b.names() {
@@ -84,7 +98,7 @@ func (b book) rules() []rule.Rule {
 		if t := e.Block &^ e.Pass; t != 0 {
 			rules = append(rules, rule.Rule{Name: name, Trigger: t, Action: rule.Block})
 		}
-		if e.Pass != 0 {
+		if e.Pass != 0 && b.over(name) == rule.Block {
 			rules = append(rules, rule.Rule{Name: name, Trigger: e.Pass, Action: rule.Pass})
 		}
 	}
@@ -587,8 +601,8 @@ func TestWriteErrors(t *testing.T) {
 		t.Errorf("an exception alone that does not fit: %v", err)
 	}
 	b.add(rule.Rule{Name: "example", Trigger: rule.Subtree, Action: rule.Block})
-	if _, err := list.Write(io.Discard, b.entries(), list.WriteConfig{To: list.ToRPZ}); !errors.Is(err, list.ErrException) || !strings.HasPrefix(err.Error(), string(long)) {
-		t.Errorf("an exception that does not fit and is needed: %v", err)
+	if done, err := list.Write(io.Discard, b.entries(), list.WriteConfig{To: list.ToRPZ}); err != nil || done.Loss != (list.Loss{Exceptions: 1, Narrowed: 1}) {
+		t.Errorf("an exception that does not fit and is needed: %+v, %v", done, err)
 	}
 	for _, to := range list.Targets() {
 		if _, err := list.Write(io.Discard, (book{}).entries(), list.WriteConfig{To: to}); !errors.Is(err, list.ErrNothing) {
@@ -619,5 +633,66 @@ func TestTarget(t *testing.T) {
 	}
 	if got := list.Target(0).String() + list.Target(200).String(); got != "target(0)target(200)" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestWriteOpened writes random lists into zones of so long a name that many of their
+// names have no room: none blocks what the list lets pass, an exception without room
+// is counted, and so is what is left out above it.
+func TestWriteOpened(t *testing.T) {
+	opened := 0
+	for room := 11; room < 24; room++ {
+		r := rand.New(rand.NewPCG(3, uint64(room)))
+		origin := dnsname.Name(strings.Repeat("o.", (255-len("*.")-2-room)/2)[room%2:])
+		origin = dnsname.Name(strings.Trim(string(origin), "."))
+		for range 300 {
+			b := randomBook(r, everyTrigger, everyAction)
+			text, done := written(t, b, list.WriteConfig{To: list.ToRPZ, Origin: origin})
+			if text == "" {
+				continue
+			}
+			blocks := zoneReader(ruleLines(text))
+			for _, q := range b.questions() {
+				want, got := b.blocks(q), blocks(q)
+				if got && !want || want && !got && !done.Any() {
+					t.Fatalf("%s is blocked: %v, want %v; lost %+v\n%v\n%s", q, got, want, done.Loss, b.rules(), text)
+				}
+			}
+			if done.Exceptions > 0 && done.Left+done.Narrowed > 0 {
+				opened++
+			}
+		}
+	}
+	if opened < 50 {
+		t.Errorf("only %d lists had an exception without room below a block", opened)
+	}
+}
+
+// TestWriteOpenedAlone leaves out no more than has to be: neither what another
+// exception opens already, nor what is beside it.
+func TestWriteOpenedAlone(t *testing.T) {
+	long := dnsname.Name(strings.Repeat(strings.Repeat("a", 49)+".", 4) + "b.fine.example")
+	b := book{}
+	for _, r := range []rule.Rule{
+		{Name: "example", Trigger: rule.Subtree, Action: rule.Block},
+		{Name: "fine.example", Trigger: rule.Subtree, Action: rule.Pass},
+		{Name: "b.fine.example", Trigger: rule.Subtree, Action: rule.Block},
+		{Name: "x.b.fine.example", Trigger: rule.Subtree, Action: rule.Block},
+		{Name: long, Trigger: rule.Exact, Action: rule.Pass},
+	} {
+		b.add(r)
+	}
+	origin := dnsname.Name(strings.Repeat("o.", 20) + "rpz")
+	text, done := written(t, b, list.WriteConfig{To: list.ToRPZ, Origin: origin})
+	if want := (list.Loss{Narrowed: 1, Exceptions: 1}); done.Loss != want {
+		t.Errorf("lost %+v, want %+v\n%s", done.Loss, want, text)
+	}
+	blocks := zoneReader(ruleLines(text))
+	for name, want := range map[dnsname.Name]bool{
+		"other.example": true, "fine.example": false, "x.fine.example": false, "b.fine.example": true, "y.b.fine.example": false, "y.x.b.fine.example": true, long: false,
+	} {
+		if blocks(name) != want {
+			t.Errorf("%s is blocked: %v\n%s", name, !want, text)
+		}
 	}
 }

@@ -2,10 +2,13 @@ package list
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
@@ -84,4 +87,23 @@ func alive() int {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
+}
+
+// TestWriteOpenedLimit has as many exceptions without room as are held, and one more.
+func TestWriteOpenedLimit(t *testing.T) {
+	before := maxOpened
+	maxOpened = 3
+	t.Cleanup(func() { maxOpened = before })
+	for n, want := range map[int]error{3: nil, 4: ErrException} {
+		var all []Entry
+		for i := range n {
+			block := dnsname.Name(fmt.Sprintf("%d.example", i))
+			long := dnsname.Name(strings.Repeat(strings.Repeat("a", 49)+".", 4)+strings.Repeat("b", 40)+".") + block
+			all = append(all, Entry{Name: block, Block: rule.Subtree, Open: true}, Entry{Name: long, Pass: rule.Subtree})
+		}
+		done, err := Write(io.Discard, slices.Values(all), WriteConfig{To: ToRPZ})
+		if !errors.Is(err, want) || err == nil && done.Loss != (Loss{Narrowed: n, Exceptions: n}) {
+			t.Errorf("%d exceptions: %+v, %v", n, done, err)
+		}
+	}
 }

@@ -44,6 +44,12 @@ type owner struct {
 
 func (*zone) comment(text []byte) bool { return text[0] == ';' }
 
+// excepts knows the target of an exception, whatever the trigger.
+func (*zone) excepts(text []byte) bool {
+	record, _, _ := bytes.Cut(text, []byte(";"))
+	return bytes.Contains(bytes.ToLower(record), []byte("rpz-passthru"))
+}
+
 // lost forgets what the line may have set: a record must not get the owner of
 // another one, nor a wrong origin.
 func (z *zone) lost(_ *Scanner, text []byte) {
