@@ -197,8 +197,12 @@ func (d *editor) record(x listed, say sayer) (provenance.Record, bool) {
 
 // judge looks at the name alone.
 func (f *famous) judge(name dnsname.Name, say sayer) {
-	if why, ok := f.spared[name]; ok {
+	switch above, why, ok := f.never(name); {
+	case !ok:
+	case above == name:
 		say(isError, "never", "must not be listed: %s", why)
+	default:
+		say(isError, "never", "is below %s, which must not be listed: %s", above, why)
 	}
 	if other, why, ok := f.names.Like(name); ok {
 		say(isWarning, "look-alike", "%s as %s, which is protected: is it the one that was meant?", why, other)
@@ -220,8 +224,8 @@ func (f *famous) judge(name dnsname.Name, say sayer) {
 func judgeSources(name dnsname.Name, r provenance.Record, say sayer) {
 	publishers := map[string]bool{}
 	for _, s := range r.Sources {
+		publishers[publisher(s)] = true
 		host := siteOf(s)
-		publishers[publisher(s, host)] = true
 		if host == name || host.IsBelow(name) {
 			say(isError, "link", "a source is a link to the listed site itself")
 		}
@@ -247,13 +251,32 @@ func siteOf(source string) dnsname.Name {
 }
 
 // publisher tells sources of one publisher apart from others, as well as that can be
-// told: by the domain of a URL, and what stands before "@" in an id.
-func publisher(source string, host dnsname.Name) string {
+// told: by the domain that somebody registered in a URL, with or without its scheme, and
+// by what stands before "@" in an id, in any letter case. An archive's copy of a page is
+// a source of whoever wrote the page.
+func publisher(source string) string {
+	source = strings.ToLower(source)
+	for _, inner := range []string{"/http://", "/https://"} {
+		if i := strings.LastIndex(source, inner); i >= 0 {
+			source = source[i+1:]
+		}
+	}
+	_, where, isURL := strings.Cut(source, "://")
+	if !isURL {
+		where, _, _ = strings.Cut(source, "@")
+	}
+	u, err := url.Parse("//" + where)
+	if err != nil {
+		return where
+	}
+	host, _ := dnsname.Parse(u.Hostname())
 	if label, suffix, ok := likeness.Registrable(host); ok {
 		return label + "." + suffix
 	}
-	id, _, _ := strings.Cut(source, "@")
-	return id
+	if isURL {
+		return u.Hostname() // the address of a machine
+	}
+	return where
 }
 
 // judgeDays looks at the days of an entry. Where somebody is, it may be tomorrow.
@@ -296,15 +319,29 @@ func (d *editor) judgeAppeal(a provenance.Appeal, say sayer) {
 type famous struct {
 	names  likeness.Known          // the protected ones
 	spared map[dnsname.Name]string // what must never be listed, and why
+	shared map[dnsname.Name]bool   // of these: what may be listed below, as others have sites there
+}
+
+// never returns the name that must not be listed, itself or with what is below it, why
+// that is so, and whether there is one. As with the guard of the resolver, what is
+// below a name that is shared by many may be.
+func (f *famous) never(name dnsname.Name) (above dnsname.Name, why string, ok bool) {
+	for above := range name.Suffixes() {
+		if why, ok := f.spared[above]; ok && (above == name || !f.shared[above]) {
+			return above, why, true
+		}
+	}
+	return "", "", false
 }
 
 // wellKnown returns what is compiled in.
 var wellKnown = sync.OnceValues(func() (*famous, error) {
-	f := &famous{spared: map[dnsname.Name]string{}}
-	for _, text := range [][]byte{builtin.Help(), builtin.Shared()} {
+	f := &famous{spared: map[dnsname.Name]string{}, shared: map[dnsname.Name]bool{}}
+	for i, text := range [][]byte{builtin.Help(), builtin.Shared()} {
 		s := list.NewScanner(bytes.NewReader(text), list.Config{Format: list.Domains})
 		for s.Scan() {
 			f.names.Add(s.Rule().Name)
+			f.shared[s.Rule().Name] = i == 1
 		}
 		if err := s.Err(); err != nil {
 			return nil, err
@@ -314,6 +351,7 @@ var wellKnown = sync.OnceValues(func() (*famous, error) {
 		columns := strings.Split(row, "\t")
 		if name, err := dnsname.Parse(columns[0]); err == nil && name.Labels() > 1 && len(columns) > 1 {
 			f.spared[name] = columns[1]
+			f.shared[name] = f.shared[name] || strings.HasPrefix(columns[1], "parent of")
 		}
 	}
 	return f, nil

@@ -95,7 +95,8 @@ func runSuggest(e *env, fs *flag.FlagSet, args []string) (int, error) {
 type searcher struct {
 	kin    likeness.Kin
 	listed []*set.Set
-	spared map[dnsname.Name]bool
+	spared map[dnsname.Name]bool // and what is below them
+	famous *famous
 	guard  feed.Checker
 	max    int
 
@@ -118,9 +119,9 @@ func (c suggestFlags) searcher(e *env, lists []string) (*searcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &searcher{spared: map[dnsname.Name]bool{}, in: map[dnsname.Name]bool{}, max: c.max, guard: guard}
+	s := &searcher{spared: map[dnsname.Name]bool{}, famous: known, in: map[dnsname.Name]bool{}, max: c.max, guard: guard}
 	for name := range known.spared {
-		s.spare(name)
+		s.kin.Spare(name)
 	}
 	for _, file := range c.spare {
 		err := eachName(e, file, func(name dnsname.Name) error { s.spare(name); return nil }, func(err error) {
@@ -215,6 +216,9 @@ func (s *searcher) known(name dnsname.Name) bool {
 		if s.spared[above] {
 			return true
 		}
+	}
+	if _, _, never := s.famous.never(name); never {
+		return true
 	}
 	return s.guard.Check(rule.Rule{Name: name, Trigger: rule.Subtree, Action: rule.Block}) != nil
 }
