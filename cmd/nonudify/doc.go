@@ -228,7 +228,7 @@
 //
 //	since              the earliest
 //	seen, review       the latest
-//	sources            all
+//	sources            all, or the newest 64
 //	confidence         the highest
 //	category           that of the list that comes first; a contradiction
 //	appeal             the later state; a contradiction
@@ -237,8 +237,14 @@
 // A contradiction is written to the standard error with the place of the second one, and
 // what was taken, and so is each line that is left out because the resolver refuses it.
 // A rule that a source cannot say, an exception for instance, and provenance that cannot
-// be read, end the run before anything is written. So does a name with too much of it
-// together: more than 64 sources, or 3800 bytes. No list has more than 262,144 names.
+// be read, end the run before anything is written. No list has more than 262,144 names.
+//
+// Of more than 64 sources, or more than fit into 3800 bytes, those with the oldest day
+// behind their "@" are left out, and those without a day last; this is said as well.
+//
+// The header is that of the first list, and so are the comments and the fields in front
+// of its first entry that this program does not know. Refused lines and comments between
+// entries are left out. A list that has some is not replaced by -o, unless -drop is given.
 //
 // # Suggest
 //

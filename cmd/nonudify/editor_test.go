@@ -242,3 +242,18 @@ func TestBuiltinIssues(t *testing.T) {
 		t.Errorf("code %d\n%s", code, stdout)
 	}
 }
+
+// TestMergeRemarks keeps comments in front of a list up to the limit, and does not
+// replace the list of which one more would be lost.
+func TestMergeRemarks(t *testing.T) {
+	const line = "# " + "0123456789abcdef\n"
+	kept := strings.Repeat(line, maxRemarks/16)
+	for text, want := range map[string]int{kept: fine, kept + line: finding} {
+		path := write(t, "list.txt", text+"badsite.example\n")
+		code, _, stderr := toolAt(t, today, "merge", "-o", path, path)
+		after, err := os.ReadFile(path)
+		if err != nil || code != want || strings.Count(string(after), "cdef") != strings.Count(text, "cdef") {
+			t.Errorf("code %d, want %d; %d of %d comments there; %v %s", code, want, strings.Count(string(after), "cdef"), strings.Count(text, "cdef"), err, stderr)
+		}
+	}
+}

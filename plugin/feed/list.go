@@ -52,6 +52,8 @@ type LoadConfig struct {
 	MaxBytes int64
 	// Refused is told of every line that is refused; may be nil.
 	Refused func(*rule.LineError)
+	// Comment is list.Config's.
+	Comment func(text []byte)
 	// Seen is told of every rule that is read, as it is used, with its line and,
 	// if Check refuses it, why; may be nil. comment is list.Scanner's Comment, to
 	// be called before Seen returns.
@@ -114,7 +116,7 @@ func (l *List) unpack(r io.Reader, c LoadConfig) error {
 
 func (l *List) read(r io.Reader, c LoadConfig) error {
 	s := list.NewScanner(r, list.Config{
-		File: c.File, Format: c.Format, Addresses: c.Addresses, Refused: func(e *rule.LineError) { l.refuse(e, c) },
+		File: c.File, Format: c.Format, Comment: c.Comment, Addresses: c.Addresses, Refused: func(e *rule.LineError) { l.refuse(e, c) },
 	})
 	in := intake{LoadConfig: c, plain: set.Builder{MaxAddresses: c.MaxAddresses}}
 	guarded := 0

@@ -1,6 +1,9 @@
 package list
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // recent holds copies of the last two lines that a parser has read. A rule
 // stands in the last of them, or in the one before: a redirect zone of the
@@ -41,6 +44,29 @@ func (s *Scanner) Comment() string {
 		return afterSign(text[len(body):])
 	}
 	return afterSign(text[len(cutComment(text)):])
+}
+
+// Remark returns what a whole-line comment says beside the fields of a Header, without
+// its sign; "" when that is nothing. A field whose value makes no sense is no field.
+// What cannot be printed is left out.
+func Remark(comment []byte) string {
+	var remarks []string
+	for rest := strings.TrimLeft(string(comment), "#!;/ \t"); rest != ""; {
+		var part string
+		part, rest = cutField(rest)
+		if !isField(part) {
+			remarks = append(remarks, strings.TrimSpace(printable(part)))
+		}
+	}
+	return strings.Join(remarks, " # ")
+}
+
+// isField reports whether a part of a comment is a field that a Header takes over.
+func isField(part string) bool {
+	key, value, _ := strings.Cut(part, ":")
+	var h headerReader
+	err := h.set(strings.ToLower(strings.TrimSpace(key)), clean(value))
+	return err == nil && (h.Header != Header{} || h.period > 0)
 }
 
 // afterSign returns the words of a comment that begins with its number sign.

@@ -62,3 +62,24 @@ func TestCommentAsked(t *testing.T) {
 		t.Errorf("1000 lines more take %v allocations", b-a)
 	}
 }
+
+// TestRemark has what a comment says beside the fields of a header.
+func TestRemark(t *testing.T) {
+	for comment, want := range map[string]string{
+		"# Title: x   # List-ID: demo.example # Serial: 7": "",
+		"#":                                "",
+		"!! a note":                        "a note",
+		"# Contact: a@lists.example":       "Contact: a@lists.example",
+		"# Contact: a # b # Serial: 7":     "Contact: a # b",
+		"# Serial: seven":                  "Serial: seven",
+		"# Serial: seven # Title: x":       "Serial: seven",
+		"# List-ID: a b":                   "List-ID: a b",
+		"# Expires: 4 days (every 4 days)": "",
+		"; a\x00b\x1b[2J\xff":              "ab[2J",
+		"// https://lists.example/":        "https://lists.example/",
+	} {
+		if got := list.Remark([]byte(comment)); got != want {
+			t.Errorf("%q: %q, want %q", comment, got, want)
+		}
+	}
+}

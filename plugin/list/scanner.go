@@ -15,6 +15,9 @@ type Config struct {
 	File    string                // as errors are to name it; may be empty
 	Format  Format                // Auto finds out from the first 64 KiB
 	Refused func(*rule.LineError) // called from Scan for each refused line or entry; may be nil
+	// Comment is called from Scan for each whole-line comment, with its sign and at most
+	// MaxLine bytes of it, which are valid until it returns; may be nil.
+	Comment func(text []byte)
 	// Addresses is that the response-address triggers of a policy zone are rules;
 	// without it they are refused, as those of other kinds are.
 	Addresses bool
@@ -216,6 +219,8 @@ func (s *Scanner) read(ln line) {
 	case len(body) > 0 && s.parser.comment(body):
 		if err := s.header.comment(body); err != nil {
 			s.refuse(err, body)
+		} else if s.c.Comment != nil {
+			s.c.Comment(body)
 		}
 	case ln.long:
 		s.parser.lost(s, body)

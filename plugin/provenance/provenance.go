@@ -153,6 +153,21 @@ var keys = [...]string{"since", "seen", "sources", "category", "confidence", "re
 // names the first word that is wrong, and wraps one of those of this package. The
 // empty comment is the empty Record.
 func Parse(comment string) (Record, error) {
+	r, err := ParseLong(comment)
+	switch {
+	case err != nil:
+		return Record{}, err
+	case len(r.Sources) > MaxSources:
+		return Record{}, wrong("sources", ErrMany)
+	case len(r.String()) > MaxComment:
+		return Record{}, wrong(comment, ErrLong)
+	}
+	return r, nil
+}
+
+// ParseLong is Parse for a comment that may have more sources than MaxSources, or be
+// longer than MaxComment: Trim makes it one that Parse takes.
+func ParseLong(comment string) (Record, error) {
 	var r Record
 	seen := map[string]bool{}
 	rest := strings.TrimSpace(comment)
@@ -171,10 +186,33 @@ func Parse(comment string) (Record, error) {
 			return Record{}, err
 		}
 	}
-	if len(r.String()) > MaxComment {
-		return Record{}, wrong(comment, ErrLong)
-	}
 	return r, nil
+}
+
+// Trim returns a record with no more sources than MaxSources, and not longer than
+// MaxComment if leaving out sources can bring that about, and how many it has left out:
+// those with the oldest day behind their "@" first, and those without a day last.
+func (r Record) Trim() (trimmed Record, out int) {
+	byAge := slices.Clone(r.Sources) // the oldest last
+	slices.SortStableFunc(byAge, func(a, b string) int { return -cmp.Compare(dayOfCopy(a), dayOfCopy(b)) })
+	for len(byAge) > 0 && (len(byAge) > MaxSources || len(r.String()) > MaxComment) {
+		byAge = byAge[:len(byAge)-1]
+		r.Sources = slices.Sorted(slices.Values(byAge))
+		out++
+	}
+	return r, out
+}
+
+// dayOfCopy returns the day, month or year of the copy of a source that was read, and
+// one that is later than all others where there is none.
+func dayOfCopy(source string) string {
+	day := source[strings.LastIndexByte(source, '@')+1:]
+	for _, layout := range []string{time.DateOnly, "2006-01", "2006"} {
+		if _, err := time.Parse(layout, day); err == nil && len(day) < len(source) {
+			return day
+		}
+	}
+	return "~"
 }
 
 // cutWord splits a comment behind its first word. A note is all that is left.
@@ -236,9 +274,6 @@ func check(ok bool, err error) error {
 
 func (r *Record) setSources(value string) error {
 	r.Sources = strings.Split(value, ",")
-	if len(r.Sources) > MaxSources {
-		return wrong("sources", ErrMany)
-	}
 	for _, s := range r.Sources {
 		if !IsSource(s) {
 			return wrong(s, ErrSource)

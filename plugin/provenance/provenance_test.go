@@ -254,3 +254,44 @@ func checkRecord(t *testing.T, r provenance.Record) {
 		t.Fatalf("%q", text)
 	}
 }
+
+// TestTrim leaves out the oldest sources of a record that has too many, or is too long.
+func TestTrim(t *testing.T) {
+	var many []string
+	for i := range provenance.MaxSources {
+		many = append(many, fmt.Sprintf("s%02d@2026-01-02", i))
+	}
+	long := "https://paper.example/" + strings.Repeat("a", 1500)
+	for _, tt := range []struct {
+		name, sources string
+		gone          []string
+	}{
+		{"as many as there can be", strings.Join(many, ","), nil},
+		{"one more, and it is older", strings.Join(many, ",") + ",old@2025", []string{"old@2025"}},
+		{"without a day", strings.Join(many[:63], ",") + ",court,old@2026-01", []string{"old@2026-01"}},
+		{"too long", long + "@2024," + long + "b@2023," + long + "c", []string{long + "b@2023"}},
+		{"three of one day", strings.Join(many, ",") + ",z@1999,z@1998,z@1997-02-03", []string{"z@1999", "z@1998", "z@1997-02-03"}},
+	} {
+		r, err := provenance.ParseLong("sources=" + tt.sources + " category=nudify")
+		if err != nil {
+			t.Fatal(tt.name, err)
+		}
+		trimmed, out := r.Trim()
+		if out != len(tt.gone) || len(trimmed.Sources)+out != len(r.Sources) || trimmed.Category != "nudify" {
+			t.Errorf("%s: %d left out of %d, %d stay", tt.name, out, len(r.Sources), len(trimmed.Sources))
+		}
+		for _, s := range tt.gone {
+			if slices.Contains(trimmed.Sources, s) {
+				t.Errorf("%s: %s stays", tt.name, s)
+			}
+		}
+		if _, err := provenance.Parse(trimmed.String()); err != nil || (len(tt.gone) > 0) != (parseError(r) != nil) {
+			t.Errorf("%s: %v; before: %v", tt.name, err, parseError(r))
+		}
+	}
+}
+
+func parseError(r provenance.Record) error {
+	_, err := provenance.Parse(r.String())
+	return err
+}
