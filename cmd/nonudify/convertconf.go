@@ -23,11 +23,11 @@ var products = []product{
 # The file: nonudify convert -to adblock -o FILE LIST
 filtering:
   safe_fs_patterns:
-    - FILE
+    - "FILE"
 filters:
   - enabled: true
     name: nudify
-    url: FILE
+    url: "FILE"
     id: 1771000001
 `},
 	{"bind", "/var/cache/bind/nudify.rpz", `// BIND 9.18: the response-policy goes into the options that are there. A new
@@ -71,7 +71,7 @@ conf-file=FILE
 # The file: nonudify convert -to knot -o FILE LIST
 local-data:
   rpz:
-    - file: FILE
+    - file: "FILE"
 `},
 	{"knot5", "/var/lib/knot-resolver/nudify.rpz", `-- Knot Resolver 5, in Debian 12: in kresd.conf, in front of what forwards. By
 -- itself it would stop at an exception, and not forward the name.
@@ -96,7 +96,7 @@ pihole -g
 recursor:
   extended_resolution_errors: true
   rpzs:
-    - name: FILE
+    - name: "FILE"
       policyName: nudify
       maxTTL: 60
       includeSOA: true
@@ -104,11 +104,11 @@ recursor:
       extendedErrorCode: 17
       extendedErrorExtra: filtered at your request
 # To transfer the zone instead, this in the place of the name:
-#     - name: ORIGIN
+#     - name: "ORIGIN"
 #       addresses: ['192.0.2.1']
 #       tsig: {name: rpz-key, algo: hmac-sha256, secret: ...}
-#       seedFile: FILE
-#       dumpFile: FILE
+#       seedFile: "FILE"
+#       dumpFile: "FILE"
 packetcache:
   ttl: 60
 `},
@@ -127,7 +127,7 @@ rpzFile("FILE", {policyName="nudify", maxTTL=60, extendedErrorCode=17, extendedE
 # of the entries of the edition before. Mind the memory of the router: it holds
 # tens of thousands of entries, not millions.
 # The file: nonudify convert -to routeros -o FILE LIST
-/import file-name=FILE
+/import file-name="FILE"
 `},
 	{"unbound", "/var/lib/unbound/nudify.rpz", `# Unbound 1.14: each new edition takes 'unbound-control reload_keep_cache'.
 # The file: nonudify convert -to rpz -o FILE LIST
@@ -138,7 +138,9 @@ rpz:
     zonefile: "FILE"
     rpz-log: no
     for-downstream: no
-# To transfer the zone instead, over TLS, or have it fetched:
+# To transfer the zone instead, which takes both lines: it asks over UDP, on port 53,
+# whether there is another edition, and transfers that over TLS. Or have it fetched:
+#   primary: 192.0.2.1
 #   primary: 192.0.2.1@853#rpz.example.org
 #   url: https://lists.example.org/nudify.rpz
 `},
@@ -163,7 +165,7 @@ func (c *convertFlags) settings(e *env, files []string) error {
 	if len(files) > 0 {
 		p.file = files[0]
 	}
-	if p.file == "" || strings.ContainsFunc(p.file, unquotable) {
+	if p.file == "" || strings.IndexByte("-~", p.file[0]) >= 0 || strings.ContainsFunc(p.file, unquotable) {
 		return usagef("%q cannot be the name of a file in a configuration", p.file)
 	}
 	_, err := io.WriteString(e.stdout, p.fill(p.file, c.Origin))
@@ -175,8 +177,8 @@ func (p product) fill(file string, origin dnsname.Name) string {
 	return strings.NewReplacer("FILE", file, "ORIGIN", string(origin)).Replace(p.text)
 }
 
-// unquotable reports whether a character means something in a configuration, or to
-// a shell.
+// unquotable reports whether a character means something in a configuration, to a shell
+// or to curl, even in quotes.
 func unquotable(r rune) bool {
-	return !unicode.IsPrint(r) || strings.ContainsRune("\"'`\\$;{}()<>|&*?#%, ", r)
+	return !unicode.IsPrint(r) || strings.ContainsRune("\"'`\\$;{}()[]<>|&*?!#%, ", r)
 }
