@@ -144,7 +144,7 @@ var oddNames = []struct {
 // of odd names.
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	source := write(t, "list.txt", "# List-ID: demo.lists.example # Serial: 7\nbadsite.example\n")
+	source := write(t, "list.txt", "! List-ID: demo.lists.example # Serial: 7\n||badsite.example^\n@@||help.badsite.example^\n||fake.help.badsite.example^\n|one.example^\n||*.below.example^\n")
 	for _, p := range products {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
@@ -170,6 +170,10 @@ func TestSettings(t *testing.T) {
 					t.Fatal(stderr)
 				}
 				check(c)
+				if c.file = odd.name; slices.Contains([]string{"adguardhome", "knot", "powerdns"}, p.name) { // a word alone, which YAML may take for something else
+					c.text = text
+					check(c)
+				}
 			}
 		})
 	}
