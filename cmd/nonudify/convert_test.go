@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -111,5 +112,25 @@ func TestConvertWhole(t *testing.T) {
 	}
 	if l.Set.Len() != 3030 || !l.passes || l.comments {
 		t.Errorf("%d rules, exceptions %v, comments %v", l.Set.Len(), l.passes, l.comments)
+	}
+}
+
+// TestConvertBar has a bar for reading a list, and for each round of writing it.
+func TestConvertBar(t *testing.T) {
+	path := write(t, "list.txt", manyNames(3*watched))
+	c := &clock{time.Unix(1, 0)}
+	var term, out bytes.Buffer
+	bar := &progress{w: &term, now: func() time.Time { c.pass(patience); return c.Time }}
+	e := &env{stdout: bufio.NewWriter(&out), stderr: &term, now: time.Now, bar: bar}
+	if code := e.run([]string{"convert", "-to", "rpz", "-o", filepath.Join(t.TempDir(), "out.rpz"), path}); code != fine {
+		t.Fatal(term.String())
+	}
+	for _, want := range []string{"list.txt [", "writing, round 1 [", "writing, round 2 [##"} {
+		if !strings.Contains(term.String(), want) {
+			t.Errorf("no bar %q in %q", want, term.String())
+		}
+	}
+	if strings.LastIndex(term.String(), "\r\x1b[K") < strings.LastIndex(term.String(), "writing") {
+		t.Errorf("the bar stays: %q", term.String())
 	}
 }

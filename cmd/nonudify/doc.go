@@ -6,7 +6,7 @@
 //	nonudify lint [-format FORMAT] [-addresses] [-provenance] [-max N] [-json] FILE...
 //	nonudify diff [-shrink PERCENT] [-summary] [-json] OLD NEW
 //	nonudify convert [-to TARGET] [-format FORMAT] [-o OUT] [-exact] [-origin NAME] [-salt HEX] [-strict] [-json] [-config PRODUCT] FILE
-//	nonudify merge [-o FILE] FILE...
+//	nonudify merge [-o FILE] [-drop] FILE...
 //	nonudify suggest [-in FILE] [-spare FILE]... [-max N] [-json] LIST...
 //	nonudify stats [-old FILE] [-top N] [-json] LIST
 //	nonudify publish [-o DIR] [-url URL] [-key FILE] [-passfile FILE] [-serial N|next] [-issued TIME] [-expires TIME|DAYS] [-previous FILE] [-salt HEX|FILE] [-comments WHICH] [-blinded] [-format FORMAT] [-provenance] [-organization NAME] [-policy URL] [-json] FILE
@@ -375,9 +375,9 @@
 // the time of issue, and nothing that depends on the clock: the same source, edition
 // before, key and flags make the same bytes, wherever and whenever that is.
 //
-// The source must have List-ID and Appeals in its header. Serial, Issued and Expires are
-// taken from the flags, or else from the header. Without a serial, or with -serial next,
-// it is that of the edition before if nothing at all has changed, and else the first one
+// The source must have List-ID (letters, digits, ".", "-" and "_", 64 at most) and
+// Appeals in its header. Serial, Issued and Expires are taken from the flags, or else
+// from the header. Without a serial, or with -serial next, it is that of the edition before if nothing at all has changed, and else the first one
 // of the day of issue, 2026112201, that is newer. One that is older than the edition
 // before, or the same with another content, is refused. So is a DIR with a file of
 // another List-ID.

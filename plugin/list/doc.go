@@ -157,6 +157,11 @@
 // the rules come sorted, and to have the comments in that order all would have to
 // be held.
 //
+// # List-ID
+//
+// CheckID says what the List-ID of a header, or of the record _list.meta of a policy
+// zone, may be. The line of another is refused, and the rest of the list is used.
+//
 // # Limits
 //
 // A rule line is at most MaxLine bytes; a longer one is refused, a longer comment
