@@ -34,7 +34,9 @@ func ReadHeader(r io.Reader, to Target) (Header, error) {
 			h.close()
 			return h.Header, ended(err)
 		}
-		h.comment(text)
+		if err := h.comment(text); err != nil {
+			return Header{}, err
+		}
 	}
 }
 
