@@ -76,6 +76,9 @@ func (p *Process) Await(ctx context.Context, addr netip.AddrPort, q load.Query, 
 	return 0, fmt.Errorf("not ready after %v: %w; it says: %s", most, last, p.out)
 }
 
+// Age returns how long ago the server was started.
+func (p *Process) Age() time.Duration { return time.Since(p.began) }
+
 // Signal tells the server something.
 func (p *Process) Signal(s Signal) error { return p.cmd.Process.Signal(s) }
 
