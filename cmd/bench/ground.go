@@ -63,29 +63,29 @@ func (g *ground) clear() error {
 }
 
 // launch starts a candidate with a list, in a directory of its own.
-func (g *ground) launch(c found, names *corpus.List, extra string) (*server.Process, serverAddr, error) {
+func (g *ground) launch(c found, names *corpus.List, extra string) (*server.Process, server.Settings, error) {
 	s := server.Settings{Upstream: g.upstream.Addr, Extra: extra}
 	var err error
 	if c.Filters() {
 		if s.List, err = names.Path(c.Format); err != nil {
-			return nil, s.Addr, err
+			return nil, s, err
 		}
 	}
 	if s.Dir, err = os.MkdirTemp(g.dir, c.Name); err != nil {
-		return nil, s.Addr, err
+		return nil, s, err
 	}
 	if s.Addr, err = freePort(); err != nil {
-		return nil, s.Addr, err
+		return nil, s, err
 	}
 	cmd, err := c.Command(c.program, s)
 	if err != nil {
-		return nil, s.Addr, err
+		return nil, s, err
 	}
 	p, err := server.Start(cmd, g.on.server)
 	if err != nil {
-		return nil, s.Addr, fmt.Errorf("starting %s: %w", c.Name, err)
+		return nil, s, fmt.Errorf("starting %s: %w", c.Name, err)
 	}
-	return p, s.Addr, nil
+	return p, s, nil
 }
 
 // responder starts this program as a server that does nothing but answer.

@@ -211,11 +211,12 @@ func (b *bench) ceiling(ctx context.Context, q *questions) error {
 // server is noted in the report.
 func (b *bench) candidate(ctx context.Context, c found, names *corpus.List, q *questions) error {
 	row := b.report.Row(c.Name, b.listed(c, names.Size))
-	p, addr, err := b.launch(c, names, "")
+	p, settings, err := b.launch(c, names, "")
 	if err != nil {
 		return err
 	}
 	defer p.Stop()
+	addr := settings.Addr
 	q = q.of(c.Candidate)
 	took, err := ready(ctx, p, addr, q, 2*max(b.start, 10*time.Second))
 	if err != nil {
@@ -271,6 +272,7 @@ func (b *bench) workload(ctx context.Context, p *server.Process, row *report.Row
 
 // load asks once and books what came of it.
 func (b *bench) load(ctx context.Context, p *server.Process, cell *report.Cell, c load.Config) error {
+	c.Patience = b.patience
 	before, err := p.CPU()
 	if err != nil {
 		return err

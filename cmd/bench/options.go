@@ -24,6 +24,7 @@ type options struct {
 	rate       float64
 	window     int
 	start      time.Duration // that a candidate may take
+	patience   time.Duration // after which a query counts as lost
 	cores      cores
 
 	json     bool
@@ -54,6 +55,7 @@ func parseOptions(args []string, e env) (*options, error) {
 	fs.Float64Var(&o.rate, "rate", 5000, "queries a second of the workload "+report.Steady)
 	fs.IntVar(&o.window, "window", 128, "queries that are under way at a time")
 	fs.DurationVar(&o.start, "start", 20*time.Second, "how long a candidate may take to start; one that is sure to take longer is left out")
+	fs.DurationVar(&o.patience, "patience", 2*time.Second, "how long a query may take before it counts as lost")
 	fs.StringVar(&o.resolver, "coredns", "bin/coredns", "the resolver of this project")
 	fs.Var(&o.cores, "cores", "core of the server and core of the load, such as 0,1; the first and the last if not given")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
@@ -155,6 +157,8 @@ func (o *options) check() error {
 		return fmt.Errorf("%v for each workload: want 10ms to 1h", o.time)
 	case o.window < 8 || o.window > 4096:
 		return fmt.Errorf("a window of %d: want 8 to 4096", o.window)
+	case o.patience < 10*time.Millisecond || o.patience > time.Minute:
+		return fmt.Errorf("a patience of %v: want 10ms to 1m", o.patience)
 	case o.rate < 1 || o.rate > 1e6:
 		return fmt.Errorf("a rate of %v a second: want 1 to 1000000", o.rate)
 	case !slices.Contains(workloadNames(), o.plot):

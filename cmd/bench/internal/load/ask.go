@@ -3,12 +3,18 @@ package load
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"time"
 )
+
+var errNone = errors.New("no answer")
+
+// Unanswered reports whether an error of Ask says that there was no answer at all.
+func Unanswered(err error) bool { return errors.Is(err, errNone) }
 
 // Ask sends one query over "udp" or "tcp", and returns what is wrong with the answer,
 // or that there was none in time.
@@ -18,7 +24,7 @@ func Ask(ctx context.Context, network string, addr netip.AddrPort, q Query, pati
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, network, addr.String())
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w: %w", q.Name(), errNone, err)
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
@@ -38,7 +44,7 @@ func Ask(ctx context.Context, network string, addr netip.AddrPort, q Query, pati
 	}
 	reply, err := receive(conn, network, buffer[:])
 	if err != nil {
-		return fmt.Errorf("%s: no answer: %w", q.Name(), err)
+		return fmt.Errorf("%s: %w: %w", q.Name(), errNone, err)
 	}
 	if err := check(sent, reply, q.blocked); err != nil {
 		return fmt.Errorf("%s: %w", q.Name(), err)

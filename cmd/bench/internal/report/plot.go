@@ -20,9 +20,11 @@ const (
 // strokes tell the lines apart without colours too: each has a dash of its own, and a
 // name at its end.
 var strokes = []struct{ color, dash string }{
-	{"#0b5cad", ""}, {"#b3261e", ""}, {"#5f6368", "2 4"}, {"#1e7d34", "10 4"}, {"#1e7d34", "2 3"},
-	{"#7b3fb5", "10 4"}, {"#a05a00", "6 3"}, {"#00798c", "10 3 2 3"}, {"#c2185b", "6 3"}, {"#3d4b00", "10 3 2 3"},
+	{"#0b5cad", ""}, {"#b3261e", ""}, {"#5f6368", dashed("2 4")}, {"#1e7d34", dashed("10 4")}, {"#1e7d34", dashed("2 3")},
+	{"#7b3fb5", dashed("10 4")}, {"#a05a00", dashed("6 3")}, {"#00798c", dashed("10 3 2 3")}, {"#c2185b", dashed("6 3")}, {"#3d4b00", dashed("10 3 2 3")},
 }
+
+func dashed(pattern string) string { return ` stroke-dasharray="` + pattern + `"` }
 
 // line is a candidate in the plot.
 type line struct {
@@ -172,7 +174,7 @@ func (s scale) draw(w *writer, l line) {
 		}
 		fmt.Fprintf(&path, "%s%.1f %.1f", command, s.x(float64(p.size)), s.y(p.cost))
 	}
-	w.printf("<g stroke=\"%s\" fill=\"none\"><path d=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\"/>", stroke.color, path.String(), stroke.dash)
+	w.printf("<g stroke=\"%s\" fill=\"none\"><path d=\"%s\" stroke-width=\"2\"%s/>", stroke.color, path.String(), stroke.dash)
 	for _, p := range l.points {
 		w.printf("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" fill=\"%s\"/>", s.x(float64(p.size)), s.y(p.cost), stroke.color)
 	}

@@ -110,7 +110,7 @@ func (r *Report) table(w *writer, title string, keep func(string) bool, digits i
 		return
 	}
 	for _, size := range r.Sizes() {
-		w.printf("%s, %s names\n\n", title, thousands(size))
+		w.printf("### %s, %s names\n\n", title, thousands(size))
 		w.head(1, append([]string{"server"}, workloads...)...)
 		r.each(size, func(row *Row) {
 			cells := []string{row.Candidate}
@@ -142,7 +142,7 @@ func (r *Report) latency(w *writer) {
 		return
 	}
 	for _, size := range r.Sizes() {
-		w.printf("Microseconds until an answer is there, %s queries a second of the 99:1 mix, %s names\n\n", thousands(int(r.Settings.Rate)), thousands(size))
+		w.printf("### Microseconds until an answer is there, %s queries a second of the 99:1 mix, %s names\n\n", thousands(int(r.Settings.Rate)), thousands(size))
 		w.head(1, "server", "half of them", "99 of 100", "processor time a query")
 		r.each(size, func(row *Row) {
 			if c := row.Cells[Steady]; c != nil {
@@ -154,7 +154,7 @@ func (r *Report) latency(w *writer) {
 }
 
 func (r *Report) memory(w *writer) {
-	w.printf("Start and memory\n\n")
+	w.printf("### Start and memory\n\n")
 	w.head(1, "server", "names", "start, s", "memory at rest, MB", "after the load, MB")
 	for _, c := range r.Candidates {
 		for _, row := range r.Rows {
@@ -183,6 +183,9 @@ func (r *Report) faults(w *writer) {
 		}
 	}
 	wrong, lost := r.Faults()
+	if wrong+lost > 0 {
+		w.printf("An asterisk marks figures of which not all answers were right. ")
+	}
 	w.printf("Of %s answers %s were wrong; %s queries had none.\n", thousands(right+wrong), thousands(wrong), thousands(lost))
 	for _, row := range r.Rows {
 		for _, l := range Workloads {

@@ -43,12 +43,14 @@ type Settings struct {
 	Addr     netip.AddrPort // where it listens
 	Upstream netip.AddrPort
 	List     string // path
-	Extra    string // lines for a server block of CoreDNS
+
+	// Of this project's resolver: a line for the server block and one for the directive.
+	Extra, Directive string
 }
 
 func (s Settings) fill(text string) string {
 	return strings.NewReplacer("{DIR}", s.Dir, "{PORT}", fmt.Sprint(s.Addr.Port()), "{UP}", fmt.Sprint(s.Upstream.Port()),
-		"{LIST}", s.List, "{ZONE}", string(list.DefaultOrigin), "{EXTRA}", s.Extra).Replace(text)
+		"{LIST}", s.List, "{ZONE}", string(list.DefaultOrigin), "{EXTRA}", s.Extra, "{DIRECTIVE}", s.Directive).Replace(text)
 }
 
 // ours returns a Corefile whose server block begins with some lines.
@@ -59,7 +61,9 @@ func ours(lines string) map[string]string {
 ` + lines + `    cache 3600 {
         success 10000
     }
-    forward . 127.0.0.1:{UP}
+    forward . 127.0.0.1:{UP} {
+        prefer_udp
+    }
 }
 `}
 }
@@ -99,12 +103,12 @@ var Candidates = []Candidate{
 	{
 		Name: "nonudify", Title: "this resolver, queries through the chain of plugins", Format: list.ToDomains,
 		version: []string{"-version"}, args: corefile,
-		files: ours("    nonudify {\n        list {LIST}\n    }\n"),
+		files: ours("    nonudify {\n        list {LIST}\n        {DIRECTIVE}\n    }\n"),
 	},
 	{
 		Name: "nonudify-front", Title: "this resolver with `front on`", Format: list.ToDomains,
 		version: []string{"-version"}, args: corefile,
-		files: ours("    nonudify {\n        list {LIST}\n        front on\n    }\n"),
+		files: ours("    nonudify {\n        list {LIST}\n        front on\n        {DIRECTIVE}\n    }\n"),
 	},
 	{
 		Name: "coredns", Title: "the same program without the directive: CoreDNS, which filters nothing",
