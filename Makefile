@@ -26,7 +26,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
 FUZZTIME ?= 60s
 
-.PHONY: run test check lint build bench fuzz race kubernetes swaps small cross stock clean setup
+.PHONY: run test check lint build bench microbench soak fuzz race kubernetes swaps small cross stock clean setup
 
 run: build
 	@PORT=$(PORT) PAGE=$(PAGE) sh deploy/run.sh bin/coredns
@@ -59,8 +59,17 @@ lint:
 	@# a test that passes shows nothing by itself, and this one warns of phone numbers that expire
 	@$(GO) test -count=1 -v -run TestNumbersAreFresh ./plugin/helpline | grep -i '^warning' || true
 
-bench:
+bench: build # the resolver beside those that are installed; BENCHFLAGS=-quick for a look, =-h for more
+	$(GO) build -o $(BIN)/bench ./cmd/bench
+	$(BIN)/bench -coredns $(BIN)/coredns $(BENCHFLAGS)
+
+microbench: # the benchmarks of the packages
 	$(GO) test -run '^$$' -bench . -benchmem ./plugin/...
+
+soak: build # half an hour of load, new lists and reloads, then three times as much load as it can take
+	$(GO) build -o $(BIN)/bench ./cmd/bench
+	$(BIN)/bench soak -coredns $(BIN)/coredns $(SOAKFLAGS)
+	$(BIN)/bench overload -coredns $(BIN)/coredns $(SOAKFLAGS)
 
 fuzz: # every target for FUZZTIME, one after the other
 	@for p in $$($(GO) list ./...); do \

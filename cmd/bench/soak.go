@@ -213,8 +213,8 @@ func (s *soaking) judge() {
 	if float64(late.resident) > float64(early.resident)*grownPart+grownBytes {
 		s.fault("memory grows: %.1f MB in the first half, %.1f MB in the second", float64(early.resident)/1e6, float64(late.resident)/1e6)
 	}
-	fmt.Fprintf(s.stdout, "%d queries at %.0f a second, %d editions of %d names, %d reloads, which reset %d connections: %d wrong, %d lost; half answered in %v, 99 of 100 in %v\n",
-		s.sum.Sent, s.share*s.capacity, s.edition, s.names.Size, s.reloads, s.resets, s.sum.Wrong, s.sum.Lost, s.sum.Latency.Quantile(0.5), s.sum.Latency.Quantile(0.99))
+	fmt.Fprintf(s.stdout, "%d queries, %.0f a second, %d editions of %d names, %d reloads, which reset %d connections: %d wrong, %d lost; half answered in %v, 99 of 100 in %v\n",
+		s.sum.Sent, float64(s.sum.Sent)/max(s.sum.Elapsed.Seconds(), 1e-9), s.edition, s.names.Size, s.reloads, s.resets, s.sum.Wrong, s.sum.Lost, s.sum.Latency.Quantile(0.5), s.sum.Latency.Quantile(0.99))
 	fmt.Fprintf(s.stdout, "%.1f MB resident in the first half, %.1f MB in the second; %d and %d goroutines\n",
 		float64(early.resident)/1e6, float64(late.resident)/1e6, early.goroutines, late.goroutines)
 }

@@ -39,7 +39,8 @@ func TestCommand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all := strings.Join(cmd.Args, " ")
+		var all strings.Builder
+		all.WriteString(strings.Join(cmd.Args, " "))
 		files, err := os.ReadDir(s.Dir)
 		if err != nil || len(files) == 0 {
 			t.Fatal(files, err)
@@ -49,17 +50,17 @@ func TestCommand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all += string(text)
+			all.WriteString(string(text))
 		}
-		if left := open.FindString(all); left != "" {
+		if left := open.FindString(all.String()); left != "" {
 			t.Errorf("%s: %s is left", c.Name, left)
 		}
 		for _, want := range []string{"5301", "5302", s.Dir} {
-			if !strings.Contains(all, want) {
+			if !strings.Contains(all.String(), want) {
 				t.Errorf("%s: there is no %s", c.Name, want)
 			}
 		}
-		if strings.Contains(all, s.List) != c.Filters() {
+		if strings.Contains(all.String(), s.List) != c.Filters() {
 			t.Errorf("%s: filters: %v", c.Name, c.Filters())
 		}
 		if seen[c.Name] {
