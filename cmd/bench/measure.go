@@ -130,8 +130,8 @@ func (b *bench) foretell(servers int) {
 	for _, size := range b.sizes { // to write the lists, and to start with them
 		total += time.Duration(servers*(b.rounds+1)*size) * time.Microsecond
 	}
-	b.say("%d servers, lists of %v names, %d rounds of %v for each of %s: about %v.",
-		servers, b.sizes, b.rounds, b.time, strings.Join(b.workloads, ", "), total.Round(10*time.Second))
+	b.say("Servers: %d. Names in the list: %v. Workloads: %s, %v each. Rounds: %d. That takes about %v.",
+		servers, b.sizes, strings.Join(b.workloads, ", "), b.time, b.rounds, total.Round(10*time.Second)+10*time.Second)
 	b.say("The server runs on core %d, load and upstream on core %d. Whatever else the machine does now shows in the figures.", b.cores.server, b.cores.load)
 }
 

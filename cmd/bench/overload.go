@@ -102,8 +102,8 @@ func (o *overloading) watch(ctx context.Context) error {
 
 func (o *overloading) judge(flood *load.Result) {
 	sent := float64(flood.Sent) / flood.Elapsed.Seconds()
-	fmt.Fprintf(o.stdout, "%.0f queries a second, %.1f times what it can answer: %.0f answered within %v, %d answers wrong; %d queries over TCP, the slowest %v; %.1f MB resident at most\n",
-		sent, sent/o.capacity, flood.PerSecond(), given, flood.Wrong, o.overTCP, o.slowest.Round(time.Millisecond), float64(o.peak)/1e6)
+	fmt.Fprintf(o.stdout, "%.0f queries a second, %.1f times what it can answer: %.0f answered within %v, %.0f later, %d answers wrong; %d queries over TCP, the slowest %v; %.1f MB resident at most\n",
+		sent, sent/o.capacity, flood.PerSecond(), given, float64(flood.Stray)/flood.Elapsed.Seconds(), flood.Wrong, o.overTCP, o.slowest.Round(time.Millisecond), float64(o.peak)/1e6)
 	if flood.Wrong > 0 {
 		o.fault("%d answers are wrong: %v", flood.Wrong, flood.Samples)
 	}

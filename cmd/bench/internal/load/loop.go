@@ -72,7 +72,7 @@ type Result struct {
 	Right   int
 	Wrong   int           // answers that are not what they have to be
 	Lost    int           // queries without an answer in time
-	Stray   int           // answers to nothing that is waited for, such as late ones
+	Stray   int           // answers to nothing that is waited for, such as late ones; they are ignored
 	Elapsed time.Duration // in which queries were sent
 	InTime  int           // right answers that came while queries were sent
 	Latency Histogram     // of all answers
@@ -88,6 +88,11 @@ func (r *Result) Add(o *Result) {
 	r.Elapsed, r.InTime = r.Elapsed+o.Elapsed, r.InTime+o.InTime
 	r.Latency.add(&o.Latency)
 	r.Samples = append(r.Samples, o.Samples[:min(len(o.Samples), sampled-min(len(r.Samples), sampled))]...)
+}
+
+// String returns the counts.
+func (r *Result) String() string {
+	return fmt.Sprintf("%d sent in %v: %d right (%d while it was sent), %d wrong, %d lost, %d stray %q", r.Sent, r.Elapsed, r.Right, r.InTime, r.Wrong, r.Lost, r.Stray, r.Samples)
 }
 
 // PerSecond returns right answers a second.
@@ -296,11 +301,16 @@ func (r *run) take(a *asker, reply []byte, at time.Duration, sending bool) {
 		return
 	}
 	s := &a.slots[i]
+	sent := r.scratch[:s.query.put(r.scratch[:], id, s.number)]
+	err := check(sent, reply, s.query.blocked)
+	if errors.Is(err, errQuestion) { // so late that the ID has come round: as any client, go on waiting
+		r.Stray++
+		return
+	}
 	s.busy = false
 	a.free = append(a.free, i)
 	r.Latency.Add(at - s.due)
-	sent := r.scratch[:s.query.put(r.scratch[:], id, s.number)]
-	if err := check(sent, reply, s.query.blocked); err != nil {
+	if err != nil {
 		r.Wrong++
 		r.sample(nameOf(sent), err)
 		return

@@ -103,7 +103,7 @@ func (q Query) put(dst []byte, id uint16, number uint32) int {
 
 // errAnswer says what is wrong with an answer.
 var (
-	errShort    = errors.New("too short, or cut off")
+	errShort    = errors.New("cut off")
 	errQuestion = errors.New("the answer to another question")
 	errPassed   = errors.New("it passed and is listed")
 	errDenied   = errors.New("it was denied and is not listed")
@@ -118,13 +118,16 @@ func (e codeError) Error() string { return fmt.Sprintf("the code of the answer i
 // check returns what is wrong with the answer to a message that was sent. A denial is
 // NXDOMAIN without an answer: every candidate can be told to deny so.
 func check(sent, reply []byte, blocked bool) error {
-	if len(reply) < len(sent) {
+	if len(reply) < headerLen {
 		return errShort
 	}
 	flags := binary.BigEndian.Uint16(reply[2:])
 	switch {
-	case flags&flagQR == 0 || flags&maskOpcode != 0 || !bytes.Equal(reply[:2], sent[:2]) || reply[5] != 1 || reply[4] != 0 ||
-		!bytes.Equal(reply[headerLen:len(sent)], sent[headerLen:]):
+	case flags&flagQR == 0 || flags&maskOpcode != 0 || !bytes.Equal(reply[:2], sent[:2]):
+		return errQuestion
+	case reply[4] == 0 && reply[5] == 0 && flags&15 != 0: // an error may come without its question
+		return codeError(flags & 15)
+	case reply[4] != 0 || reply[5] != 1 || len(reply) < len(sent) || !bytes.Equal(reply[headerLen:len(sent)], sent[headerLen:]):
 		return errQuestion
 	case flags&flagTC != 0:
 		return errShort
