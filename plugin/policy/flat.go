@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"iter"
+	"net/netip"
 	"slices"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
@@ -25,6 +26,7 @@ type Flat struct {
 	lists []List
 	allow []*set.Set
 	zones *set.Set
+	own   []netip.Addr // that no list can block
 }
 
 // Entry is one rule of a flat zone: of trigger Exact or Below, never Subtree.
@@ -37,7 +39,7 @@ type Entry struct {
 // exceptions of the operator and the zones of the policy hold in any case; its
 // clients are left out: a zone knows none.
 func (p *Policy) Flat(list string) *Flat {
-	f := &Flat{allow: p.config.Allow, zones: p.config.Zones}
+	f := &Flat{allow: p.config.Allow, zones: p.config.Zones, own: p.config.Own}
 	for _, l := range p.config.Lists {
 		if list == "" || l.Name == list {
 			f.lists = append(f.lists, l)
@@ -47,11 +49,14 @@ func (p *Policy) Flat(list string) *Flat {
 }
 
 // Hidden returns the number of rules that cannot be said: those of blinded lists,
-// and those about addresses.
+// and those about addresses where the policy is for some zones alone (see Addresses).
 func (f *Flat) Hidden() (n int) {
 	for _, l := range f.lists {
 		if l.Set.Blinded() {
 			n += l.Set.Len()
+		}
+		if f.zones == nil {
+			continue
 		}
 		for range l.Set.Addresses() {
 			n++

@@ -91,8 +91,12 @@ func TestFlatOne(t *testing.T) {
 		}
 	}
 	addresses := New(Config{Lists: []List{{Name: "l", Set: setOf(t, addressRules(t, "block exact a.example,block address 192.0.2.0/24,pass address 192.0.2.1/32"))}}})
-	if n := addresses.Flat("").Hidden(); n != 2 {
-		t.Errorf("%d rules about addresses are left out, want 2", n)
+	if n := addresses.Flat("").Hidden(); n != 0 {
+		t.Errorf("%d rules about addresses are left out", n)
+	}
+	addresses.config.Zones = setOf(t, parseRules(t, "block subtree a.example"))
+	if f := addresses.Flat(""); f.Hidden() != 2 || f.HasAddresses() || f.MatchPrefix(netip.MustParsePrefix("192.0.2.0/24")) != rule.None {
+		t.Errorf("Of a policy for some zones %d rules about addresses are left out, want 2", f.Hidden())
 	}
 	if p.Flat("").Hidden() != 1 || p.Flat("one").Hidden() != 0 || p.Flat("blind").Hidden() != 1 {
 		t.Error("The rules of a blinded list are not counted")

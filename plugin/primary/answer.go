@@ -67,7 +67,11 @@ func (e *edition) answer(q dns.Question) (rrs []dns.RR, exists bool) {
 			rrs = append(rrs, record{kind: about, name: text}.rr(e.origin))
 		}
 		return ofType(q.Qtype, rrs...), len(rrs) > 0
-	case e.content.Rules == nil || rpz.Fit(e.origin, trigger) != nil:
+	case e.content.Rules == nil:
+		return nil, e.above(trigger)
+	case rpz.IsAddress(trigger):
+		return e.answerAddress(q.Name, trigger)
+	case rpz.Fit(e.origin, trigger) != nil:
 		return nil, e.above(trigger)
 	}
 	action, open := e.content.Rules.Match(trigger)
@@ -75,6 +79,20 @@ func (e *edition) answer(q dns.Question) (rrs []dns.RR, exists bool) {
 		return nil, e.above(trigger) || e.content.Rules.Holds(trigger)
 	}
 	return []dns.RR{&dns.CNAME{Hdr: header(q.Name, dns.TypeCNAME), Target: rpz.Target(action, open)}}, true
+}
+
+// answerAddress returns the record at the owner of a rule about addresses, and whether
+// the name exists. What only stands between such owners and the origin is not told
+// from what does not: a resolver that asks for one label after the other must get to
+// them (RFC 9156).
+func (e *edition) answerAddress(qname, trigger string) (rrs []dns.RR, exists bool) {
+	r, err := rpz.ParseAddress(".", trigger, dns.TypeCNAME, ".")
+	if err == nil && strings.EqualFold(rpz.Owner(r), trigger) { // and not another spelling
+		if a := e.content.Rules.MatchPrefix(r.Prefix); a != rule.None {
+			return []dns.RR{&dns.CNAME{Hdr: header(qname, dns.TypeCNAME), Target: rpz.Target(a, false)}}, true
+		}
+	}
+	return nil, e.content.Rules.HasAddresses()
 }
 
 // above reports whether the texts about the zone are below a name.

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"hash"
 	"iter"
+	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -24,6 +26,9 @@ type Content struct {
 	// octets; in order, none twice.
 	About []string
 	Mbox  string // RNAME of the SOA record; "": nobody's
+	// Since is a time that is past: the zone has no serial of an earlier one, whatever
+	// the clock says. It is no part of what the zone says.
+	Since time.Time
 }
 
 // kind is the type and the data of a record.
@@ -41,7 +46,10 @@ const (
 type record struct {
 	kind  kind
 	below bool   // the owner is *.name
-	name  string // of the trigger; of about the text
+	name  string // of the trigger; of about the text; of a prefix what stands before the origin
+	// prefix is what a rule about addresses means. It says where the record is in the
+	// zone, and is not there any more in the history.
+	prefix netip.Prefix
 }
 
 // records yields the records of a content in their order, and reports how many
@@ -66,7 +74,22 @@ func (c Content) records(origin string, leftOut *int) iter.Seq[record] {
 				return
 			}
 		}
+		for r := range c.Rules.Addresses() {
+			if !yield(recordOfAddress(r)) {
+				return
+			}
+		}
 	}
+}
+
+// recordOfAddress returns the record of a rule about addresses. No owner of one is too
+// long.
+func recordOfAddress(r rule.Rule) record {
+	k := nxdomain
+	if r.Action == rule.Pass {
+		k = passthru
+	}
+	return record{kind: k, name: rpz.Owner(r), prefix: r.Prefix}
 }
 
 func recordOf(e policy.Entry) record {
@@ -90,6 +113,12 @@ func (r record) compare(o record) int {
 		return -1
 	case o.kind == about:
 		return 1
+	case r.prefix.IsValid() && o.prefix.IsValid():
+		return r.prefix.Compare(o.prefix)
+	case r.prefix.IsValid():
+		return 1
+	case o.prefix.IsValid():
+		return -1
 	}
 	if order := compareNames(r.name, o.name); order != 0 || r.below == o.below {
 		return order

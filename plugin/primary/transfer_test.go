@@ -366,3 +366,36 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestReplyAddress: rules about addresses are asked for by their owners, as a secondary
+// has them.
+func TestReplyAddress(t *testing.T) {
+	p := newPublished(t, "")
+	p.say(content(t, "block exact a.example,block address 192.0.2.0/24,pass address 192.0.2.1/32,pass address 198.51.100.0/24,block address 2001:db8:1::/48"))
+	if s := p.Status(); s.Records != 4 || s.LeftOut != 0 {
+		t.Errorf("%+v", s)
+	}
+	want := []string{"a.example CNAME *.", "24.0.2.0.192.rpz-ip CNAME .", "32.1.2.0.192.rpz-ip CNAME rpz-passthru.", "48.zz.1.db8.2001.rpz-ip CNAME ."}
+	var got []string
+	for _, rr := range fetch(t, p.Share, 0) {
+		if c, ok := rr.(*dns.CNAME); ok {
+			got = append(got, strings.TrimSuffix(c.Hdr.Name, "."+origin)+" CNAME "+c.Target)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("The zone is %q, want %q", got, want)
+	}
+	for owner, want := range map[string]string{
+		"24.0.2.0.192.rpz-ip": ".", "24.0.2.0.192.RPZ-IP": ".", "32.1.2.0.192.rpz-ip": "rpz-passthru.", "48.ZZ.1.db8.2001.rpz-ip": ".",
+		"32.2.2.0.192.rpz-ip": "", "24.0.100.51.198.rpz-ip": "", "48.0.0.0.0.0.1.db8.2001.rpz-ip": "", "rpz-ip": "", "192.rpz-ip": "", "x.rpz-ip": "",
+	} {
+		m := p.Reply(new(dns.Msg).SetQuestion(owner+"."+origin, dns.TypeCNAME))
+		target := ""
+		if len(m.Answer) == 1 {
+			target = m.Answer[0].(*dns.CNAME).Target
+		}
+		if target != want || m.Rcode != dns.RcodeSuccess || (len(m.Ns) == 1) != (want == "") {
+			t.Errorf("%s: %v, want %q", owner, m, want)
+		}
+	}
+}

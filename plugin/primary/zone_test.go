@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,10 @@ func content(t testing.TB, rules string, about ...string) Content {
 	for line := range strings.SplitSeq(rules, ",") {
 		f := strings.Fields(line)
 		if len(f) != 3 {
+			continue
+		}
+		if f[1] == "address" {
+			b.Add(rule.Rule{Prefix: netip.MustParsePrefix(f[2]), Trigger: rule.Address, Action: map[string]rule.Action{"block": rule.Block, "pass": rule.Pass}[f[0]]})
 			continue
 		}
 		b.Add(rule.Rule{
@@ -206,6 +211,9 @@ func model(c Content) map[string]bool {
 		}
 		add(fmt.Sprintf("%s%s.%s 60 IN CNAME %s", star, e.Name, origin, target))
 	}
+	for r := range c.Rules.Addresses() {
+		add(fmt.Sprintf("%s.%s 60 IN CNAME %s", rpz.Owner(r), origin, map[rule.Action]string{rule.Block: ".", rule.Pass: "rpz-passthru."}[r.Action]))
+	}
 	return lines
 }
 
@@ -221,6 +229,15 @@ func TestEdits(t *testing.T) {
 			return before[r.IntN(len(before))]
 		}
 		for range 1 + r.IntN(6) {
+			if r.IntN(4) == 0 {
+				prefix := fmt.Sprintf([]string{"192.0.%d.0/24", "192.0.2.%d/32", "2001:db8:%d::/48"}[r.IntN(3)], r.IntN(10))
+				if r.IntN(3) == 0 {
+					delete(rules, prefix)
+				} else {
+					rules[prefix] = []string{"block", "block", "pass"}[r.IntN(3)] + " address " + prefix
+				}
+				continue
+			}
 			name := fmt.Sprintf("%s.n%d.example", []string{"a", "b", "a-b", "c.a", "d.c.a"}[r.IntN(5)], r.IntN(30))
 			if r.IntN(3) == 0 {
 				delete(rules, name)

@@ -53,6 +53,12 @@ func ParseAddress(origin, owner string, rrtype uint16, target string) (rule.Rule
 	return rule.Rule{Prefix: prefix, Trigger: rule.Address, Action: act}, nil
 }
 
+// IsAddress reports whether an owner, relative to the zone, is one of rules about
+// addresses, or what all of them are below.
+func IsAddress(owner string) bool {
+	return strings.EqualFold(owner[strings.LastIndexByte(owner, '.')+1:], responseIP)
+}
+
 // The labels of an address in full, its length included.
 const (
 	labelsOf4 = 1 + 4
@@ -129,4 +135,43 @@ func parse6(words []string) (netip.Addr, bool) {
 		binary.BigEndian.PutUint16(a[2*i:], uint16(n))
 	}
 	return netip.AddrFrom16(a), true
+}
+
+// addressOwner returns the owner of a rule about a prefix. Of IPv6, the first of the
+// longest runs of two zero words or more is "zz", as text has it (RFC 5952 §4.2):
+// there are readers that want no other spelling.
+func addressOwner(p netip.Prefix) string {
+	var labels []string
+	if a := p.Addr(); a.Is4() {
+		for _, octet := range a.As4() {
+			labels = append(labels, strconv.Itoa(int(octet)))
+		}
+	} else {
+		labels = labels6(a.As16())
+	}
+	slices.Reverse(labels)
+	return fmt.Sprintf("%d.%s.%s", p.Bits(), strings.Join(labels, "."), responseIP)
+}
+
+// labels6 returns the words of an address in their order.
+func labels6(a [16]byte) (labels []string) {
+	first, run := 0, 0
+	for i := 0; i < len(a); i += 2 {
+		n := 0
+		for i+2*n < len(a) && a[i+2*n] == 0 && a[i+2*n+1] == 0 {
+			n++
+		}
+		if n > run {
+			first, run = i, n
+		}
+	}
+	for i := 0; i < len(a); i += 2 {
+		if run > 1 && i == first {
+			labels = append(labels, "zz")
+			i += 2*run - 2
+			continue
+		}
+		labels = append(labels, strconv.FormatUint(uint64(binary.BigEndian.Uint16(a[i:])), 16))
+	}
+	return labels
 }

@@ -196,3 +196,40 @@ func FuzzAddress(f *testing.F) {
 		}
 	})
 }
+
+// TestAddressOwner reads back what is written, which is spelt as others want it.
+func TestAddressOwner(t *testing.T) {
+	for prefix, want := range map[string]string{
+		"192.0.2.0/24": "24.0.2.0.192.rpz-ip", "192.0.2.1/32": "32.1.2.0.192.rpz-ip", "2001:db8:1::/48": "48.zz.1.db8.2001.rpz-ip",
+		"2001:db8::1/128": "128.1.zz.db8.2001.rpz-ip", "2001:db8:0:1:1:1:1:1/128": "128.1.1.1.1.1.0.db8.2001.rpz-ip",
+		"2001:0:0:1:0:0:0:1/128": "128.1.zz.1.0.0.2001.rpz-ip", "2001:0:0:1:2:0:0:1/128": "128.1.0.0.2.1.zz.2001.rpz-ip",
+		"::/1": "1.zz.rpz-ip", "::1/128": "128.1.zz.rpz-ip", "1:2:3:4:5:6:7:8/128": "128.8.7.6.5.4.3.2.1.rpz-ip",
+	} {
+		r := rule.Rule{Prefix: netip.MustParsePrefix(prefix), Trigger: rule.Address, Action: rule.Block}
+		got := rpz.Owner(r)
+		if back, err := rpz.ParseAddress("rpz.example.", got+".rpz.example.", dns.TypeCNAME, "."); got != want || err != nil || back != r {
+			t.Errorf("%s: %s, want %s; read as %v, %v", prefix, got, want, back, err)
+		}
+	}
+	random := rand.New(rand.NewPCG(31, 32))
+	for range 10_000 {
+		var a [16]byte
+		for i := range a {
+			a[i] = byte(random.IntN(3) / 2)
+		}
+		addr := netip.AddrFrom16(a)
+		if random.IntN(3) == 0 {
+			addr = netip.AddrFrom4([4]byte(a[:4]))
+		}
+		r := rule.Rule{Prefix: netip.PrefixFrom(addr, 1+random.IntN(addr.BitLen())).Masked(), Trigger: rule.Address, Action: rule.Pass}
+		if r.Prefix.Addr().Is4In6() {
+			continue
+		}
+		if back, err := rpz.ParseAddress(".", rpz.Owner(r), dns.TypeCNAME, "rpz-passthru."); err != nil || back != r {
+			t.Fatalf("%v: %s is read as %v, %v", r, rpz.Owner(r), back, err)
+		}
+		if !rpz.IsAddress(rpz.Owner(r)) || !rpz.IsAddress("RPZ-ip") || rpz.IsAddress("rpz-ip.example") {
+			t.Fatal("IsAddress")
+		}
+	}
+}

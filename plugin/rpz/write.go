@@ -24,11 +24,14 @@ const Meta = meta
 // the zone and a dot on either side of it (RFC 1035 §2.3.4).
 const maxOwner = 254
 
-// Owner returns the owner of a rule of trigger Exact or Below, relative to the
-// zone: x or *.x.
+// Owner returns the owner of a rule of trigger Exact, Below or Address, relative to
+// the zone: x, *.x, or what ParseAddress reads.
 func Owner(r rule.Rule) string {
-	if r.Trigger == rule.Below {
+	switch r.Trigger {
+	case rule.Below:
 		return "*." + string(r.Name)
+	case rule.Address:
+		return addressOwner(r.Prefix)
 	}
 	return string(r.Name)
 }

@@ -89,11 +89,7 @@ func (l ofLength) each(v4 bool, yield func(rule.Rule) bool) bool {
 		action rule.Action
 	}{{l.block, rule.Block}, {l.pass, rule.Pass}} {
 		for _, k := range of.keys {
-			a := netip.AddrFrom16(k)
-			if v4 {
-				a = a.Unmap()
-			}
-			if !yield(rule.Rule{Prefix: netip.PrefixFrom(a, l.bits), Trigger: rule.Address, Action: of.action}) {
+			if !yield(rule.Rule{Prefix: prefixOf(k, l.bits, v4), Trigger: rule.Address, Action: of.action}) {
 				return false
 			}
 		}

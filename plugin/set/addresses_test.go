@@ -1,6 +1,7 @@
 package set
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -157,6 +158,31 @@ func checkAddresses(t *testing.T, s *Set, rules []rule.Rule) {
 	got := slices.Collect(s.Addresses())
 	if len(got) != len(want) || s.Len() != len(want) || slices.ContainsFunc(got, func(r rule.Rule) bool { return !want[r] }) {
 		t.Fatalf("Addresses: %v, want those of %v", got, rules)
+	}
+	checkWalk(t, s, got)
+}
+
+// checkWalk wants a walk to have the same rules in the order of their prefixes, and
+// MatchPrefix to find what is around each of them.
+func checkWalk(t *testing.T, s *Set, rules []rule.Rule) {
+	t.Helper()
+	slices.SortFunc(rules, func(a, b rule.Rule) int { return cmp.Or(a.Prefix.Compare(b.Prefix), cmp.Compare(a.Action, b.Action)) })
+	if got := slices.Collect(s.WalkAddresses()); !slices.Equal(got, rules) {
+		t.Fatalf("WalkAddresses: %v, want %v", got, rules)
+	}
+	for range s.WalkAddresses() { // may be left
+		break
+	}
+	for _, r := range rules {
+		longest := map[rule.Action]int{rule.Block: -1, rule.Pass: -1}
+		for _, x := range rules {
+			if x.Prefix.Bits() <= r.Prefix.Bits() && x.Prefix.Contains(r.Prefix.Addr()) {
+				longest[x.Action] = max(longest[x.Action], x.Prefix.Bits())
+			}
+		}
+		if block, pass := s.MatchPrefix(r.Prefix); block != longest[rule.Block] || pass != longest[rule.Pass] {
+			t.Fatalf("MatchPrefix of %v: %d and %d, want %v", r.Prefix, block, pass, longest)
+		}
 	}
 }
 
