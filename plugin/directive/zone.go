@@ -6,13 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/publicsuffix"
-
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/primary"
-	"github.com/nonudify/nonudify/plugin/rule"
 )
 
 // PolicyZone is one zone property.
@@ -80,19 +77,10 @@ func (p *parser) finishZones() error {
 			}
 		}
 		if err := p.hides(name); err != nil {
-			return p.Errf("zone '%s' would hide names that others have: %v", name, err)
+			return p.Errf("zone '%s' would hide names that others have: %v; nudify.rpz is nobody's", name, err)
 		}
 	}
 	return nil
-}
-
-// hides returns why a zone would hide names that those who ask here may need. A
-// single label that is no top-level domain hides nothing.
-func (p *parser) hides(name dnsname.Name) error {
-	if _, known := publicsuffix.PublicSuffix(string(name)); !known && name.Labels() == 1 {
-		return nil
-	}
-	return p.permit(rule.Rule{Name: name, Trigger: rule.Subtree, Action: rule.Block})
 }
 
 // published returns what a zone can be made of.
