@@ -1,13 +1,17 @@
 package directive
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/nonudify/nonudify/plugin/builtin"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/feed"
+	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/primary"
 )
@@ -114,7 +118,7 @@ func (c *Config) needed() []dnsname.Name {
 // hold, in the order of Feeds. ok is false while a list that it is made of is
 // missing: a zone with holes would have its secondaries drop what is in them.
 func (c *Config) ZoneContent(z PolicyZone, p *policy.Policy, editions []*feed.List) (content primary.Content, ok bool) {
-	content = primary.Content{Rules: p.Flat(z.List), Mbox: c.Answer.Mbox}
+	content = primary.Content{Rules: p.Flat(z.List), Mbox: c.Answer.Mbox, Since: programSince()}
 	for i, e := range editions {
 		of := i >= len(c.Lists) // a file of the operator's own
 		if !of && z.List != "" && z.List != c.Lists[i].Name {
@@ -123,12 +127,49 @@ func (c *Config) ZoneContent(z PolicyZone, p *policy.Policy, editions []*feed.Li
 		if e == nil {
 			return primary.Content{}, false
 		}
+		if made := madeAt(e); made.After(content.Since) {
+			content.Since = made
+		}
 		if !of {
 			content.About = append(content.About, about(c.Lists[i].Name, e))
 		}
 	}
 	slices.Sort(content.About)
 	return content, true
+}
+
+// programSince is when the program was made at the earliest: its list was there.
+var programSince = sync.OnceValue(func() time.Time {
+	s := list.NewScanner(bytes.NewReader(builtin.List()), list.Config{Format: list.Domains})
+	s.Scan() // the header is read with the first rule
+	return s.Header().Issued
+})
+
+// latest is how long after the program a list may say to be made. What is beyond that
+// is a serial that was no date, or an error of its publisher, and must not become a
+// serial of ours: one that is half the way round ahead is an old one to secondaries
+// (RFC 1982 §3.2). Of a program that is older, the clock is to be right.
+const latest = 3 * 365 * 24 * time.Hour
+
+// madeAt returns the newest time at which an edition says to be made, the zero time if
+// it says none: by its header, the time of its file, or a serial that is a date
+// (YYYYMMDDnn, RFC 1912 §2.2) or the seconds since 1970.
+func madeAt(e *feed.List) (newest time.Time) {
+	for _, t := range []time.Time{e.Header.Issued, e.Header.Modified, e.Modified, serialTime(e.Header.Serial)} {
+		if t.After(newest) && t.Before(programSince().Add(latest)) {
+			newest = t
+		}
+	}
+	return newest
+}
+
+// serialTime returns the day, or else the second, that a serial may be made of. One
+// that was counted up is of 1970.
+func serialTime(serial uint32) time.Time {
+	if day, err := time.Parse("20060102", fmt.Sprint(serial/100)); err == nil {
+		return day
+	}
+	return time.Unix(int64(serial), 0)
 }
 
 // maxText is the length of the longest character-string of a TXT record (RFC 1035

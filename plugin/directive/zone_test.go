@@ -108,3 +108,34 @@ func TestZoneContent(t *testing.T) {
 		t.Errorf("%d octets: %s", len(got), got)
 	}
 }
+
+// TestMadeAt: the newest time that a list tells is past, and none that cannot be.
+func TestMadeAt(t *testing.T) {
+	day := func(text string) time.Time {
+		d, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for _, tt := range []struct {
+		list feed.List
+		want time.Time
+	}{
+		{feed.List{}, time.Unix(0, 0)},
+		{feed.List{Header: list.Header{Serial: 7}}, time.Unix(7, 0)},
+		{feed.List{Header: list.Header{Serial: 2026112201}}, day("2026-11-22")},
+		{feed.List{Header: list.Header{Serial: 2026133201}}, time.Time{}}, // no day, and far ahead as seconds
+		{feed.List{Header: list.Header{Serial: 1795351375}}, time.Unix(1795351375, 0)},
+		{feed.List{Header: list.Header{Serial: 2026112201, Issued: day("2026-11-25")}, Modified: day("2026-11-01")}, day("2026-11-25")},
+		{feed.List{Header: list.Header{Modified: day("2026-11-24")}, Modified: day("2026-11-26"), Loaded: day("2027-01-01")}, day("2026-11-26")},
+		{feed.List{Header: list.Header{Serial: 2126112201, Issued: day("2096-01-01")}, Modified: day("2026-11-26")}, day("2026-11-26")},
+	} {
+		if got := madeAt(&tt.list); !got.Equal(tt.want) {
+			t.Errorf("%+v: %v, want %v", tt.list.Header, got, tt.want)
+		}
+	}
+	if since := programSince(); since.Before(day("2026-11-22")) {
+		t.Errorf("The program is of %v", since)
+	}
+}

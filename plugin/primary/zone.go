@@ -15,12 +15,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/nonudify/nonudify/plugin/rpz"
 )
 
 // Pool has the zones of a process, so that one goes on while the server that
@@ -30,8 +33,10 @@ type Pool struct {
 	// Report is told of what happens to zones, by their goroutines. May be nil.
 	Report func(origin string, e Event)
 
-	mu    sync.Mutex
-	zones map[Config]*zone
+	mu      sync.Mutex
+	zones   map[Config]*zone
+	serials serials
+	began   time.Time // when its process did; zero: when this one did
 }
 
 // Config says which zone is meant.
@@ -43,8 +48,9 @@ type Config struct {
 // Event is something that happened to a zone.
 type Event struct {
 	Status
-	New bool  // there is a new edition
-	Err error // what went wrong: the history cannot be used or saved, or a secondary was not told
+	New  bool  // there is a new edition
+	Err  error // what went wrong: the history cannot be used or saved, a secondary was not told, or ErrClock
+	Kept bool  // what could not be saved before is on disk now
 }
 
 // Status is what is known of a zone.
@@ -92,12 +98,16 @@ type zone struct {
 	labels  int // of the origin
 	report  func(Event)
 	edition atomic.Pointer[edition] // nil: none yet
-	saved   *saved                  // as found on disk; of the goroutine that makes editions
-	wake    chan struct{}           // that goroutine is to look at what is to be published
+	serials *serials                // of the pool
+	began   time.Time               // when the process did
+	wake    chan struct{}           // the goroutine that makes editions is to look at what is to be published
 	changed chan struct{}           // secondaries are to be told
 	slots   chan struct{}           // transfers under way
 	counts  [Transfers]atomic.Uint64
 	unsaved atomic.Bool
+
+	keeper                  // of the goroutine that makes editions
+	clock  <-chan time.Time // when that looks whether the clock is right by now; nil: it was
 
 	ctx  context.Context // until the last share is released
 	stop context.CancelFunc
@@ -105,7 +115,8 @@ type zone struct {
 	mu      sync.Mutex
 	shares  []*Share // the newest last
 	waiting []chan struct{}
-	group   sync.WaitGroup // of the goroutines, none of which begins after the end
+	clients map[netip.Prefix]int // transfers under way to each
+	group   sync.WaitGroup       // of the goroutines, none of which begins after the end
 }
 
 // edition is one state of the zone. It is immutable.
@@ -145,8 +156,11 @@ func (p *Pool) Acquire(c Config, notify func() error) *Share {
 
 func (p *Pool) start(c Config) *zone {
 	z := &zone{
-		Config: c, labels: dns.CountLabel(c.Origin), report: func(Event) {},
+		Config: c, labels: dns.CountLabel(c.Origin), report: func(Event) {}, serials: &p.serials, began: p.began,
 		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), slots: make(chan struct{}, maxTransfers),
+	}
+	if z.began.IsZero() {
+		z.began = processBegan
 	}
 	if p.Report != nil {
 		z.report = func(e Event) { p.Report(c.Origin, e) }
@@ -211,22 +225,24 @@ func (z *zone) nudge(c chan struct{}) {
 
 // run makes editions of what is published until the zone ends.
 func (z *zone) run() {
-	var err error
-	if z.saved, err = load(z.Dir, z.Origin); err != nil {
-		z.report(Event{Err: err})
-	}
+	z.open()
+	defer z.close()
 	for {
 		select {
 		case <-z.ctx.Done():
 			z.settle(z.takeWaiting())
 			return
+		case <-z.retry:
+			z.saveAgain()
+		case <-z.clock:
+			z.lookAtClock()
 		case <-z.wake:
+			content, waiting := z.wanted()
+			if content != nil {
+				z.edit(*content)
+			}
+			z.settle(waiting)
 		}
-		content, waiting := z.wanted()
-		if content != nil {
-			z.edit(*content)
-		}
-		z.settle(waiting)
 	}
 }
 
@@ -263,40 +279,38 @@ func (z *zone) settle(waiting []chan struct{}) {
 func (z *zone) edit(c Content) {
 	last := z.edition.Load()
 	e, d := z.compare(last, c)
-	switch {
-	case last != nil && last.sum == e.sum:
+	if last != nil && last.sum == e.sum {
 		e.serial, e.history = last.serial, last.history
-		if z.unsaved.Load() {
-			z.save(e)
-		}
 		z.edition.Store(e) // so that the sets of the one before can go
+		if z.unsaved.Load() {
+			z.saveAgain()
+		}
 		return
+	}
+	z.lock() // what another process has left by now counts, too
+	switch left := z.left; {
 	case last != nil:
-		e.serial = next(last.serial, time.Now())
+		e.serial = z.next(last.serial, c)
 		if d != nil {
 			d.from, d.to = last.serial, e.serial
 		}
 		e.history = extend(last.history, d)
-	case z.saved != nil && sum(z.saved.Sum) == e.sum:
-		e.serial, e.history = z.saved.Serial, z.saved.history
+	case left != nil && sum(left.Sum) == e.sum && !rpz.Newer(z.serials.newest(z.Origin), left.Serial):
+		e.serial, e.history = left.Serial, left.history
 	default:
-		e.serial = next(z.lastSaved(), time.Now())
+		e.serial = z.next(0, c)
 	}
-	if last != nil || z.saved == nil || e.serial != z.saved.Serial {
-		z.save(e)
-	}
-	z.saved = nil // what is needed of it is in the edition
+	z.publish(e)
+}
+
+// publish makes an edition the one that is served.
+func (z *zone) publish(e *edition) {
+	z.serials.note(z.Origin, e.serial)
+	z.save(e)
+	z.left = nil // what is needed of it is in the edition
 	z.edition.Store(e)
 	z.report(Event{Status: z.status(), New: true})
 	z.nudge(z.changed)
-}
-
-// lastSaved returns the serial found on disk, 0 when there was none.
-func (z *zone) lastSaved() uint32 {
-	if z.saved == nil {
-		return 0
-	}
-	return z.saved.Serial
 }
 
 // compare goes through a content and what is published, nil if nothing is. The
@@ -317,22 +331,6 @@ func (z *zone) compare(last *edition, c Content) (*edition, *delta) {
 	e.leftOut = leftOut
 	e.sum = sha256.Sum256(append(e.sum[:], c.Mbox...))
 	return e, d
-}
-
-// save keeps an edition's serial and history. The zone is served all the same if
-// that fails. What was kept of an older edition goes then: a start that found it
-// would take its serial up again, which is behind what secondaries have.
-func (z *zone) save(e *edition) {
-	if z.Dir == "" {
-		return
-	}
-	s := &saved{Origin: z.Origin, Serial: e.serial, Sum: e.sum[:], history: e.history}
-	err := s.save(z.Dir)
-	z.unsaved.Store(err != nil)
-	if err != nil {
-		err = errors.Join(err, fileOf(z.Dir, z.Origin).Remove())
-		z.report(Event{Status: z.status(), Err: err})
-	}
 }
 
 // settling is how long it takes until secondaries are told of an edition: they ask

@@ -43,6 +43,17 @@ func (f StateFile) Read(most int64) ([]byte, error) {
 	return data, err
 }
 
+// Lock makes the caller the only one to have the file, among all processes, until it
+// calls unlock or its process ends. It does not wait: the error is ErrLocked when
+// another has it, else of package os. Write and Read work without it.
+func (f StateFile) Lock() (unlock func() error, err error) {
+	c := f.names()
+	if err := c.Lock(); err != nil {
+		return nil, err
+	}
+	return c.Unlock, nil
+}
+
 // Remove takes the file away, if it is there.
 func (f StateFile) Remove() error {
 	err := os.Remove(filepath.Join(f.Dir, f.Base()))
