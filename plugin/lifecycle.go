@@ -66,10 +66,11 @@ func (s *sources) release() {
 // A reload starts the new instance before it stops the old one, and if that
 // fails, the new one is dropped without another word: nobody calls its
 // shutdown. Only the old one hears of it. So what starts in a reload is on
-// trial until the old instance is shut down; the old one stops it in the other
-// case. Where the old one has no handler to hear of it, a new instance that is
-// dropped keeps its lists and its help page until the next reload, or until the
-// garbage collector finds it.
+// trial until the old instance is shut down, or CoreDNS says that the new one has
+// taken over; the old one stops it in the other case. Where the old one has no
+// handler to hear of it, a new instance that is dropped keeps its lists and its help
+// page until the next reload, or until the garbage collector finds it. While on
+// trial it tells nobody outside what it would do: it publishes no policy zone.
 func (n *NoNudify) follow(c *caddy.Controller) {
 	i := instanceOf(c)
 	first := false
@@ -94,7 +95,7 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 		return nil
 	})
 	c.OnRestartFailed(func() error { onTrial.stopOthers(i); return nil })
-	c.OnShutdown(func() error { onTrial.acquit(); n.stop(); return nil })
+	c.OnShutdown(func() error { onTrial.acquit(others(i)); n.stop(); return nil })
 }
 
 // start takes hold of all lists, builds the first policy of them and serves the
@@ -121,7 +122,7 @@ func (n *NoNudify) start(i *instance, first bool) error {
 		n.stop()
 		return err
 	}
-	n.openZones()
+	n.openZones(!first)
 	s.watch(func() { n.rebuild() })
 	for _, served := range n.rebuild() { // also takes what has come between load and watch
 		<-served
@@ -240,6 +241,7 @@ func await(r *feed.Refresher[feed.List]) error {
 
 // rebuild publishes the policy made of the editions that are loaded now, also as
 // policy zones, which takes longer: the channels that it returns are closed then.
+// What is held back is published later, and there are none for it.
 func (n *NoNudify) rebuild() (served []<-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -47,8 +47,9 @@ type NoNudify struct {
 	published   []publication       // policy zones
 	transfer    *transfer.Transfer  // of the same server block; nil without
 
-	mu      sync.Mutex // one rebuild of the policy at a time
-	sources *sources   // what it is built of, while the server runs
+	mu       sync.Mutex // one rebuild of the policy at a time
+	heldBack bool       // policy zones are not to say anything yet; guarded by mu
+	sources  *sources   // what it is built of, while the server runs
 }
 
 // Name returns the directive's name, by which other plugins find this one.
@@ -68,6 +69,9 @@ func (n *NoNudify) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 	rest := n.intercept(ctx, w, r)
 	if rest == nil {
 		return dns.RcodeSuccess, nil // whatever was said has been written
+	}
+	if o, ok := rest.(*outgoing); ok {
+		return n.handOver(ctx, o, r)
 	}
 	if n.Next == nil || observed(ctx, w) {
 		return plugin.NextOrFailure(directive.Name, n.Next, ctx, rest, r)

@@ -33,7 +33,7 @@ func (n *NoNudify) guard(c *caddy.Controller, at string) {
 		if err := cmp.Or(unsafe(own), n.checkEndpoints(all)); err != nil {
 			return plugin.Error(directive.Name, fmt.Errorf("%s - %w", at, err))
 		}
-		for _, warning := range append(n.doubts(), n.unsent(dnsserver.GetConfig(c))...) {
+		for _, warning := range slices.Concat(n.doubts(), n.unsent(own), n.unasked(c.ServerBlockKeys)) {
 			log.Warningf("%s - %s", at, warning)
 		}
 		if !i.surveyed {

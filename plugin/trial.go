@@ -44,6 +44,25 @@ func instanceOf(c *caddy.Controller) *instance {
 	return i
 }
 
+// CoreDNS says last of all that an instance has taken over, also from one that had no
+// handler of ours.
+func init() {
+	caddy.RegisterEventHook(directive.Name, func(event caddy.EventName, info any) error {
+		if started, ok := info.(*caddy.Instance); ok && event == caddy.InstanceStartupEvent {
+			onTrial.acquit(func(i weak.Pointer[instance]) bool { return i == instanceIn(started) })
+		}
+		return nil
+	})
+}
+
+// instanceIn returns what stands for a CoreDNS instance.
+func instanceIn(c *caddy.Instance) weak.Pointer[instance] {
+	c.StorageMu.RLock()
+	defer c.StorageMu.RUnlock()
+	i, _ := c.Storage[instanceKey{}].(*instance)
+	return weak.Make(i)
+}
+
 // onTrial are the handlers of an instance that may yet be dropped.
 var onTrial trial
 
@@ -62,25 +81,35 @@ func (t *trial) add(i *instance, n *NoNudify) {
 	t.set[n] = weak.Make(i)
 }
 
-// acquit lets them all stay.
-func (t *trial) acquit() {
+// of returns those of some instances.
+func (t *trial) of(which func(weak.Pointer[instance]) bool) (some []*NoNudify) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	clear(t.set)
+	for n, i := range t.set {
+		if which(i) {
+			some = append(some, n)
+		}
+	}
+	return some
+}
+
+// others chooses all instances but one.
+func others(i *instance) func(weak.Pointer[instance]) bool {
+	return func(other weak.Pointer[instance]) bool { return other != weak.Make(i) }
+}
+
+// acquit lets those of some instances stay, and publish what was held back.
+func (t *trial) acquit(which func(weak.Pointer[instance]) bool) {
+	for _, n := range t.of(which) {
+		t.forget(n)
+		n.reveal()
+	}
 }
 
 // stopOthers stops those of all instances but one: the one that tells that
 // another has failed.
 func (t *trial) stopOthers(i *instance) {
-	t.mu.Lock()
-	var lost []*NoNudify
-	for n, other := range t.set {
-		if other != weak.Make(i) {
-			lost = append(lost, n)
-		}
-	}
-	t.mu.Unlock()
-	for _, n := range lost {
+	for _, n := range t.of(others(i)) {
 		n.stop()
 	}
 }

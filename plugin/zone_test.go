@@ -1,11 +1,13 @@
 package nonudify
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -75,10 +77,7 @@ func TestZoneTransferQueries(t *testing.T) {
 		{"queries.rpz.", dns.TypeIXFR, false, true, dns.RcodeSuccess, false}, {"x.queries.rpz.", dns.TypeAXFR, true, true, dns.RcodeRefused, false},
 		{"other.rpz.", dns.TypeAXFR, true, true, 0, true},
 	} {
-		n.transfer = nil
-		if tt.transfer {
-			n.transfer = new(transfer.Transfer)
-		}
+		n.published[0].sent = tt.transfer
 		m := new(dns.Msg).SetQuestion(tt.name, tt.qtype)
 		rec := dnstest.NewRecorder(&test.ResponseWriter{TCP: tt.tcp})
 		w := n.intercept(t.Context(), rec, m)
@@ -86,12 +85,154 @@ func TestZoneTransferQueries(t *testing.T) {
 			t.Errorf("%s %s: passed on %v, %v", tt.name, dns.TypeToString[tt.qtype], w != nil, rec.Msg)
 		}
 	}
-	n.transfer = new(transfer.Transfer)
+	n.published[0].sent = true
 	rec := dnstest.NewRecorder(&test.ResponseWriter{TCP: true})
+	for way, want := range map[string]bool{"tls": true, "dns": true, "https": false, "https3": false, "quic": false, "grpc": false} {
+		for _, qtype := range []uint16{dns.TypeAXFR, dns.TypeIXFR} {
+			ctx := context.WithValue(t.Context(), dnsserver.Key{}, &dnsserver.Server{Addr: way + "://127.0.0.1:53"})
+			rec := dnstest.NewRecorder(&test.ResponseWriter{TCP: true})
+			if w := n.intercept(ctx, rec, new(dns.Msg).SetQuestion("queries.rpz.", qtype)); (w != nil) != want || !want && rec.Rcode != dns.RcodeRefused {
+				t.Errorf("%s over %s: passed on %v, %v", dns.TypeToString[qtype], way, w != nil, rec.Msg)
+			}
+		}
+	}
 	m := new(dns.Msg).SetQuestion("queries.rpz.", dns.TypeIXFR)
 	write(n.intercept(t.Context(), rec, m), new(dns.Msg).SetReply(m))
 	if !rec.Msg.Authoritative {
 		t.Error("What the transfer plugin writes lacks authority")
+	}
+}
+
+// TestTransfers: what the transfer plugin of a server block has is told, and of what it
+// has not, a transfer is refused.
+func TestTransfers(t *testing.T) {
+	for body, want := range map[string]bool{
+		"transfer {\nto *\n}": true, "transfer {\nto 192.0.2.1\n}": true, "transfer covered.rpz {\nto *\n}": true, "transfer rpz other.example {\nto 192.0.2.1\n}": true,
+		"transfer other.example {\nto *\n}": false, "transfer other.example {\nto 192.0.2.1\n}": false,
+		"transfer other.example {\nto *\n}\ntransfer covered.rpz {\nto *\n}": true,
+	} {
+		c := caddy.NewTestController("dns", body)
+		c.ServerBlockKeys = []string{"."}
+		setup, err := caddy.DirectiveAction("dns", "transfer")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := setup(c); err != nil {
+			t.Fatal(err)
+		}
+		block := dnsserver.GetConfig(c)
+		theirs, _ := block.Plugin[0](nil).(*transfer.Transfer)
+		if got := transfers(theirs, "covered.rpz."); got != want {
+			t.Errorf("%q: %v", body, got)
+		}
+	}
+	if transfers(nil, "covered.rpz.") {
+		t.Error("Without the plugin it has the zone")
+	}
+}
+
+// TestZoneUnasked: a zone that no query for arrives is told of.
+func TestZoneUnasked(t *testing.T) {
+	n, err := parse(caddy.NewTestController("dns", "nonudify {\nzone unasked.rpz\nzone other.rpz\n}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for keys, want := range map[string]int{".:53": 0, "example.org:53": 2, "rpz:53": 0, "tls://unasked.rpz:853 example.org:53": 1} {
+		got := n.unasked(strings.Fields(keys))
+		if len(got) != want || want > 0 && !strings.Contains(got[want-1], "other.rpz.") {
+			t.Errorf("In %s: %q", keys, got)
+		}
+	}
+}
+
+// TestZoneOnTrial: until an instance has taken over, the one before says what the zone
+// says, whatever changes; and one that fails has said nothing.
+func TestZoneOnTrial(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "list.txt")
+	write := func(names string) {
+		settled := time.Now().Add(-time.Minute)
+		if err := errors.Join(os.WriteFile(file, []byte(names), 0o644), os.Chtimes(file, settled, settled)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one.example\n")
+	body := "list " + file + " refresh 1h\nzone trial.rpz\n"
+	old := handler(t, body)
+	first := old.published[0].Status()
+	onTrialOf := func(body string) (*NoNudify, *instance) {
+		n, err := parse(caddy.NewTestController("dns", "nonudify {\n"+body+"\n}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := &instance{}
+		if err := n.start(i, false); err != nil {
+			t.Fatal(err)
+		}
+		onTrial.add(i, n)
+		t.Cleanup(n.stop)
+		return n, i
+	}
+	failing, _ := onTrialOf(body + "block two.example")
+	failing.rebuild()
+	<-old.published[0].Publish(content(t, old))
+	if got := old.published[0].Status(); got.Serial != first.Serial || got.Records != first.Records {
+		t.Errorf("On trial: %+v, before %+v", got, first)
+	}
+	write("one.example\nnew.example\n")
+	if _, err := old.sources.lists[0].Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, served := range old.rebuild() {
+		<-served
+	}
+	second := old.published[0].Status()
+	if second.Records != first.Records+2 {
+		t.Errorf("The list of the old instance is not published on: %+v", second)
+	}
+	onTrial.stopOthers(&instance{})
+	failing.reveal() // too late
+	<-old.published[0].Publish(content(t, old))
+	if got := old.published[0].Status(); got.Serial != second.Serial {
+		t.Errorf("One that has failed has published: %+v after %+v", got, second)
+	}
+	taking, i := onTrialOf(body + "block two.example")
+	onTrial.acquit(others(i))
+	if got := old.published[0].Status(); got.Serial != second.Serial {
+		t.Errorf("Another one is let stay: %+v", got)
+	}
+	onTrial.acquit(others(&instance{}))
+	<-taking.published[0].Publish(content(t, taking))
+	if got := old.published[0].Status(); got.Records != second.Records+2 || got.Deltas != 2 {
+		t.Errorf("It has taken over: %+v", got)
+	}
+}
+
+// TestZoneClientLimit: a client that has enough transfers under way is told to come
+// again, and can.
+func TestZoneClientLimit(t *testing.T) {
+	n := handler(t, "block badsite.example\nzone limit.rpz")
+	n.published[0].sent = true
+	w := &test.ResponseWriter{TCP: true}
+	ask := func() (int, error) {
+		return n.ServeDNS(t.Context(), w, new(dns.Msg).SetAxfr("limit.rpz."))
+	}
+	if _, err := ask(); err != nil { // and it is over
+		t.Fatal(err)
+	}
+	var done []func()
+	for {
+		d, err := n.published[0].Admit(address(w))
+		if err != nil {
+			break
+		}
+		done = append(done, d)
+	}
+	if code, err := ask(); code != dns.RcodeServerFailure || !errors.Is(err, primary.ErrBusy) {
+		t.Errorf("With %d under way: %d, %v", len(done), code, err)
+	}
+	done[0]()
+	if code, err := ask(); code != dns.RcodeSuccess || err != nil {
+		t.Errorf("With one less: %d, %v", code, err)
 	}
 }
 
