@@ -25,12 +25,28 @@ const blockNames = 16
 // in it is a pointer to a name. It is immutable and safe for concurrent use.
 type exact struct {
 	n      int
-	heads  []uint64 // the first packed bytes of each block's first name
-	offset []uint32 // where each block begins: its page times pageBytes, and the place there
+	heads  words64  // the first packed bytes of each block's first name
+	offset words32  // where each block begins: its page times pageBytes, and the place there
 	data   [][]byte // pages of whole blocks, each with readSlack bytes behind them
 	shared *code    // lengths of shared prefixes
 	chars  *code    // bytes of names, and the triggers that end them
+	mapped *mapped  // what the slices above lie in; nil: memory of our own
 }
+
+// words64 and words32 are numbers as they stand in a file, little-endian, so that a
+// set in a file is the same as one in memory, on every machine.
+type (
+	words64 []byte
+	words32 []byte
+)
+
+func (w words64) at(i int) uint64      { return binary.LittleEndian.Uint64(w[8*i:]) }
+func (w words64) add(x uint64) words64 { return binary.LittleEndian.AppendUint64(w, x) }
+func (w words32) at(i int) uint32      { return binary.LittleEndian.Uint32(w[4*i:]) }
+func (w words32) add(x uint32) words32 { return binary.LittleEndian.AppendUint32(w, x) }
+
+// blocks returns the number of blocks.
+func (e *exact) blocks() int { return len(e.heads) / 8 }
 
 // packed is the number of leading bytes of a reversed name that fit a head:
 // a name is made of 38 different bytes, and 40^12 < 2^64.
@@ -109,8 +125,8 @@ func survey(names sequence) (s statistics) {
 func newExact(names sequence, s *statistics, room *pages) *exact {
 	blocks := (s.names + blockNames - 1) / blockNames
 	e := &exact{
-		heads:  make([]uint64, 0, blocks),
-		offset: make([]uint32, 0, blocks),
+		heads:  make(words64, 0, 8*blocks),
+		offset: make(words32, 0, 4*blocks),
 		shared: newCode(&s.shared),
 		chars:  newCode(&s.chars),
 	}
@@ -118,7 +134,7 @@ func newExact(names sequence, s *statistics, room *pages) *exact {
 	for n := range names {
 		if e.n%blockNames == 0 {
 			e.add(&w, room)
-			e.heads = append(e.heads, head(n.name))
+			e.heads = e.heads.add(head(n.name))
 			n.shared = 0
 		}
 		e.n++
@@ -151,7 +167,7 @@ func (e *exact) add(w *bitWriter, room *pages) {
 		e.data = append(e.data, room.get()[:0])
 		last, at = last+1, 0
 	}
-	e.offset = append(e.offset, uint32(last*pageBytes+at))
+	e.offset = e.offset.add(uint32(last*pageBytes + at))
 	e.data[last] = append(append(e.data[last][:at], w.out...), make([]byte, readSlack)...)
 	w.out = w.out[:0]
 }
@@ -198,7 +214,7 @@ func (e *exact) below(reversed []byte) bool {
 	prefix := append(buf[:copy(buf[:], reversed)], '.')
 	// The names with that prefix follow the place where the prefix itself would
 	// stand, in its block or at the head of the next one.
-	for b := max(0, e.block(prefix)); b < len(e.heads); b++ {
+	for b := max(0, e.block(prefix)); b < e.blocks(); b++ {
 		var c cursor
 		for c.open(e, b); c.next(e); {
 			if bytes.HasPrefix(c.name(), prefix) {
@@ -216,8 +232,8 @@ func (e *exact) below(reversed []byte) bool {
 // whose first name is not greater. -1: the name is before them all.
 func (e *exact) block(reversed []byte) int {
 	h := head(reversed)
-	lo, _ := slices.BinarySearch(e.heads, h)
-	same := sort.Search(len(e.heads)-lo, func(i int) bool { return e.heads[lo+i] > h })
+	lo := sort.Search(e.blocks(), func(i int) bool { return e.heads.at(i) >= h })
+	same := sort.Search(e.blocks()-lo, func(i int) bool { return e.heads.at(lo+i) > h })
 	return lo - 1 + sort.Search(same, func(i int) bool {
 		var c cursor
 		c.open(e, lo+i)
@@ -239,7 +255,7 @@ type cursor struct {
 
 // open sets the cursor before the first name of a block. A cursor is too large to be returned.
 func (c *cursor) open(e *exact, block int) {
-	at := e.offset[block]
+	at := e.offset.at(block)
 	c.bits = bitReader{in: e.data[at/pageBytes][at%pageBytes:]}
 	c.left = min(blockNames, e.n-block*blockNames)
 	c.matched = 0
@@ -281,11 +297,8 @@ func (c *cursor) compare(want []byte) (order, at int) {
 // hashes yields the hashes of the names of up to depth labels.
 func (e *exact) hashes() iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
-		var k Key
-		var text [dnsname.MaxLen]byte
 		for name := range e.all() {
-			index(&k, reverse(&text, name), len(name))
-			if k.labels <= depth && !yield(k.hash[k.labels-1]) {
+			if h, labels := hashReversed(name); labels <= depth && !yield(h) {
 				return
 			}
 		}
@@ -296,7 +309,7 @@ func (e *exact) hashes() iter.Seq[uint64] {
 func (e *exact) all() iter.Seq2[[]byte, rule.Trigger] {
 	return func(yield func([]byte, rule.Trigger) bool) {
 		var c cursor // one for all blocks: where names are handed out, it is on the heap
-		for b := range e.heads {
+		for b := range e.blocks() {
 			for c.open(e, b); c.next(e); {
 				if !yield(c.name(), c.trigger) {
 					return

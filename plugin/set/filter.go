@@ -31,17 +31,30 @@ type filter struct {
 
 // newFilter returns the filter of n hashes.
 func newFilter(n int, hashes iter.Seq[uint64]) *filter {
-	lines := max(1, (n*bitsPerName+lineBits-1)/lineBits)
-	f := &filter{words: make([]uint64, lines*lineWords), lines: uint64(lines)}
-	bits := bloom.From(f.words, probes).BitSet() // shares the words
+	f := emptyFilter(n)
 	for h := range hashes {
-		line, places := f.locate(h)
-		for range probes {
-			bits.Set(uint(line*64 + places%lineBits))
-			places >>= 9
-		}
+		f.add(h)
 	}
 	return f
+}
+
+// emptyFilter returns a filter with room for n hashes.
+func emptyFilter(n int) *filter {
+	lines := max(1, (n*bitsPerName+lineBits-1)/lineBits)
+	return &filter{words: bloom.New(uint(lines*lineBits), probes).BitSet().Words(), lines: uint64(lines)}
+}
+
+// add sets the bits of a hash. The library would do it, too, but looks each time
+// whether it has to grow, which took half the time that a list in a file takes to
+// be opened.
+func (f *filter) add(h uint64) {
+	i, p := f.locate(h)
+	line := f.words[i : i+lineWords : i+lineWords]
+	_ = line[7]
+	for range probes {
+		line[p>>6&7] |= 1 << (p & 63)
+		p >>= 9
+	}
 }
 
 // locate splits a hash into the index of a line's first word and a number of

@@ -138,9 +138,22 @@ type bitReader struct {
 // readSlack is how far past its last code word a bitReader may look.
 const readSlack = 8
 
+// word returns the next bits, at least 57 of them. Behind the end of the input
+// there are zeros: what is in a file may not be what anybody wrote.
+func (r *bitReader) word() uint64 {
+	if r.over() {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(r.in[r.pos>>3:]) >> (r.pos & 7)
+}
+
+// over reports whether the reader is behind the end of the input, its slack not
+// counted.
+func (r *bitReader) over() bool { return r.pos>>3+readSlack > uint(len(r.in)) }
+
 // get reads one symbol.
 func (r *bitReader) get(c *code) uint8 {
-	w := binary.LittleEndian.Uint64(r.in[r.pos>>3:]) >> (r.pos & 7)
+	w := r.word()
 	e := c.table[w%uint64(len(c.table))]
 	r.pos += uint(e & 0xff)
 	return uint8(e >> 8)
@@ -152,7 +165,7 @@ func (r *bitReader) get(c *code) uint8 {
 // input: this is where a proof spends its time.
 func (r *bitReader) text(c *code, dst *[symbols]byte, n int, stop uint8) (int, uint8) {
 	for {
-		w := binary.LittleEndian.Uint64(r.in[r.pos>>3:]) >> (r.pos & 7)
+		w := r.word()
 		for left := 64 - 7; left >= maxCode; {
 			e := c.table[w%uint64(len(c.table))]
 			bits := int(e & 0xff)

@@ -1,6 +1,7 @@
 package set
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
 
@@ -130,6 +131,23 @@ func index[T string | []byte](k *Key, text T, size int) bool {
 // suffix returns the hash of a suffix of the given size: of full words that have
 // the hash h, and the bytes before them.
 func suffix(h, before uint64, size int) uint64 { return mix((h ^ before) + uint64(size)*mulSize) }
+
+// hashReversed returns the hash of a whole name, given reversed, as index has it, and
+// how many labels it has.
+func hashReversed(name []byte) (hash uint64, labels int) {
+	h, size, rest := seed, len(name), name
+	for ; len(rest) >= 8; rest = rest[8:] {
+		w := binary.BigEndian.Uint64(rest)
+		labels += bits.OnesCount64(zeros(w ^ dots))
+		h = mix(h ^ w)
+	}
+	w := uint64(0)
+	for _, c := range rest {
+		w = w<<8 | uint64(c)
+	}
+	labels += bits.OnesCount64(zeros(w ^ dots))
+	return mix((h ^ w) + uint64(size)*mulSize), labels + 1
+}
 
 // mix is one round of a multiply-and-fold hash.
 func mix(x uint64) uint64 {

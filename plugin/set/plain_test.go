@@ -97,7 +97,7 @@ func plainExact(entries []entry, arena []byte) *exact {
 	plainSteps(entries, arena, func(i int, shared int, rest []byte, trigger rule.Trigger) {
 		if i%blockNames == 0 {
 			e.add(&w, new(pages))
-			e.heads = append(e.heads, head(rest))
+			e.heads = e.heads.add(head(rest))
 		}
 		w.put(e.shared, uint8(shared))
 		for _, c := range rest {

@@ -20,7 +20,6 @@ package set
 import (
 	"iter"
 	"math/bits"
-	"slices"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/rule"
@@ -48,7 +47,8 @@ type Match struct {
 // Match returns the longest rule that means the name, an exception before a
 // block of the same length. Exceptions count only where a rule blocks: a name
 // without a blocking rule gets the zero Match, but for Proofs and Absent. It
-// does not allocate, except for a name that a blinded list holds.
+// does not allocate, except for a name that a blinded list holds, or that is asked in
+// upper case letters and a list holds that was opened with a Checker.
 func (s *Set) Match(k *Key) Match {
 	if s.blind != nil {
 		return s.blind.match(k)
@@ -65,7 +65,7 @@ func (s *Set) Match(k *Key) Match {
 //
 //go:noinline
 func (s *Set) settle(k *Key, maybe uint32) Match {
-	m := s.block.prove(k, maybe)
+	m := s.block.search(k, maybe)
 	if m.Labels == 0 {
 		return m
 	}
@@ -100,8 +100,7 @@ func (s *Set) PassBelow(k *Key) bool {
 		return false
 	}
 	var buf [dnsname.MaxLen]byte
-	name := k.reversed(&buf)
-	return s.pass.exact.lookup(name)&rule.Below != 0 || s.pass.exact.below(name)
+	return s.pass.exact.passBelow(k.reversed(&buf))
 }
 
 // Holds reports whether the set has a rule of either action for a name below the
@@ -109,7 +108,7 @@ func (s *Set) PassBelow(k *Key) bool {
 func (s *Set) Holds(k *Key) bool {
 	var buf [dnsname.MaxLen]byte
 	name := k.reversed(&buf)
-	holds := func(t *table) bool { return t.exact != nil && t.exact.below(name) }
+	holds := func(t *table) bool { return t.exact != nil && t.exact.holdsBelow(name) }
 	return len(name) > 0 && (holds(&s.block) || holds(&s.pass))
 }
 
@@ -153,9 +152,9 @@ func (s *Set) Walk(a rule.Action) iter.Seq2[[]byte, rule.Trigger] {
 	return func(yield func([]byte, rule.Trigger) bool) {
 		switch {
 		case a == rule.Block && s.block.exact != nil:
-			s.block.exact.walk(yield)
+			s.block.exact.walkSafely(s.block.permitted(yield))
 		case a == rule.Pass && s.pass.exact != nil:
-			s.pass.exact.walk(yield)
+			s.pass.exact.walkSafely(yield)
 		}
 	}
 }
@@ -166,6 +165,8 @@ type table struct {
 	exact  *exact
 	depths uint32 // bit d-1: a name of d labels is in the table, d up to depth
 	deep   bool   // a name of more than depth labels is in the table
+
+	check Checker // judges rules that were not judged before; nil: all were
 }
 
 func (t *table) len() int {
@@ -180,7 +181,10 @@ func (t *table) bytes() int {
 		return 0
 	}
 	e := t.exact
-	size := 8*len(t.filter.words) + 8*len(e.heads) + 4*len(e.offset) + 2*len(e.shared.table) + 2*len(e.chars.table)
+	size := 8*len(t.filter.words) + len(e.heads) + len(e.offset) + 2*len(e.shared.table) + 2*len(e.chars.table)
+	if e.mapped != nil {
+		return size - len(e.heads) - len(e.offset)
+	}
 	for _, page := range e.data {
 		size += cap(page)
 	}
@@ -191,9 +195,17 @@ func (t *table) bytes() int {
 // its trigger has Exact, or a parent whose trigger has Below.
 func (t *table) longest(k *Key) Match {
 	if maybe := t.candidates(k); maybe != 0 || t.beyond(k) {
-		return t.prove(k, maybe)
+		return t.search(k, maybe)
 	}
 	return Match{}
+}
+
+// search is prove, for a table whose exact set may be a file.
+func (t *table) search(k *Key, maybe uint32) Match {
+	if t.exact.mapped != nil {
+		return t.proveMapped(k, maybe)
+	}
+	return t.prove(k, maybe)
 }
 
 // beyond reports whether the table may hold a suffix of the name that is not
@@ -214,7 +226,7 @@ func (t *table) candidates(k *Key) uint32 {
 // prove looks the candidates up, the longest first.
 func (t *table) prove(k *Key, maybe uint32) Match {
 	var buf [dnsname.MaxLen]byte
-	p := proof{exact: t.exact, name: k.reversed(&buf), labels: k.labels}
+	p := proof{table: t, key: k, name: k.reversed(&buf)}
 	for d := k.labels; t.deep && d > depth; d-- {
 		if p.decides(d) {
 			return p.Match
@@ -234,21 +246,25 @@ func (t *table) prove(k *Key, maybe uint32) Match {
 // name.
 type proof struct {
 	Match
-	exact  *exact
-	name   []byte // reversed
-	labels int    // of it
+	table *table
+	key   *Key
+	name  []byte // the key's, reversed
 }
 
 // decides looks up the suffix of d labels and reports whether it means the
 // name, which it notes in the match.
 func (p *proof) decides(d int) bool {
-	trigger := p.exact.lookup(prefix(p.name, d))
+	suffix := prefix(p.name, d)
+	trigger := p.table.exact.lookup(suffix)
+	if trigger != 0 && p.table.check != nil && p.table.refuses(p.key.suffix(suffix), trigger) {
+		trigger = 0
+	}
 	p.Proofs++
 	if trigger == 0 {
 		p.Absent++
 	}
 	need := rule.Below
-	if d == p.labels {
+	if d == p.key.labels {
 		need = rule.Exact
 	}
 	if trigger&need == 0 {
@@ -275,12 +291,11 @@ func (t *table) each(a rule.Action, yield func(rule.Rule) bool) bool {
 	if t.exact == nil {
 		return true
 	}
-	for name, trigger := range t.exact.all() {
-		text := slices.Clone(name)
-		slices.Reverse(text)
-		if !yield(rule.Rule{Name: dnsname.Name(text), Trigger: trigger, Action: a}) {
-			return false
-		}
-	}
-	return true
+	more := true
+	t.exact.allSafely(func(name []byte, trigger rule.Trigger) bool {
+		n := forward(name)
+		more = t.check != nil && t.refuses(n, trigger) || yield(rule.Rule{Name: n, Trigger: trigger, Action: a})
+		return more
+	})
+	return more
 }
