@@ -250,7 +250,7 @@ func TestParseErrors(t *testing.T) {
 		{"list a.txt name", "2: list option 'name' has no value"},
 		{"list a.txt b.txt", "2: unknown list option 'b.txt': want name, format, reason, key, signature, id, refresh, shrink, max, addresses; only URLs have mirrors, side by side"},
 		{"list a.txt keys RWQ", "2: unknown list option 'keys': want name, format, reason, key, signature, id, refresh, shrink, max, addresses; only URLs have mirrors, side by side"},
-		{"list a.txt format xml", `2: unknown list format "xml": want auto, domains, hosts, wildcard, adblock, dnsmasq, unbound, rpz, hashes`},
+		{"list a.txt format xml", `2: unknown list format "xml": want auto, domains, hosts, wildcard, adblock, dnsmasq, unbound, rpz, hashes, compiled`},
 		{"list a.txt reason bad", `2: unknown reason "bad": want filtered, blocked or censored`},
 		{"list a.txt name allow", "2: list name 'allow' is reserved for the property of that name"},
 		{"list lists/block.txt", "2: list name 'block' is reserved for the property of that name"},

@@ -20,6 +20,7 @@ var (
 var (
 	ErrExpired  = errors.New("has expired, and goes on serving")
 	ErrNotSaved = errors.New("could not be kept on disk")
+	ErrUnread   = errors.New("the state directory could not be read while it was in use; lists are held in memory until the next start")
 )
 
 // accept returns why an edition must not take the place of the one before.

@@ -25,7 +25,7 @@ func (f *Feed) edition(ctx context.Context, m Mirror, body source.Body, s *stage
 		}
 		return nil, source.ErrNotModified
 	}
-	l, err := f.load(ctx, m.Name, s.again(), body.Modified)
+	l, err := f.load(ctx, material{m.Name, s.again(), s.mapped, body.Modified})
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +39,7 @@ func (f *Feed) edition(ctx context.Context, m Mirror, body source.Body, s *stage
 	}
 	f.take(l, s.sum, signature)
 	f.save(s, f.meta(m, body, l, signature))
+	f.compile(l, s.sum)
 	f.forget()
 	return l, nil
 }
@@ -78,8 +79,16 @@ func thrifty() (done func()) {
 	return func() { debug.SetGCPercent(before) }
 }
 
+// material is what a list is made of.
+type material struct {
+	from     string // for errors
+	reader   io.Reader
+	mapped   func() (*source.Mapping, error) // the same bytes; may be nil
+	modified time.Time
+}
+
 // load builds the list of what comes from a mirror, or from its copy.
-func (f *Feed) load(ctx context.Context, from string, r io.Reader, modified time.Time) (*List, error) {
+func (f *Feed) load(ctx context.Context, m material) (*List, error) {
 	select {
 	case building <- struct{}{}:
 		defer func() { <-building }()
@@ -88,8 +97,11 @@ func (f *Feed) load(ctx context.Context, from string, r io.Reader, modified time
 	}
 	defer thrifty()()
 	c := f.Load
-	c.File = from
-	l, err := Load(untilDone{ctx, r}, modified, c)
+	c.File = m.from
+	if !f.unmapped {
+		c.Map = m.mapped
+	}
+	l, err := Load(untilDone{ctx, m.reader}, m.modified, c)
 	switch {
 	case errors.Is(err, ErrRead):
 		return nil, err

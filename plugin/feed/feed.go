@@ -78,9 +78,11 @@ type Feed struct {
 	unheld    error                   // why what is held back could not be noted
 	note      source.Held             // what is held back
 	tried     time.Time               // when it was last fetched again only to be kept
+	unmapped  bool                    // a file of the state directory could not be read: none is mapped any more
 
 	held      atomic.Pointer[[32]byte]     // SHA-256 of the edition that waits to be approved
 	primaries atomic.Pointer[[]netip.Addr] // who may tell that there is something new
+	serving   atomic.Pointer[List]         // the last good edition
 }
 
 // memory is what is remembered of a mirror.
@@ -114,6 +116,9 @@ func (f *Feed) remembered(space string) *memory {
 func (f *Feed) Fetch(ctx context.Context) (*List, error) {
 	f.reconsider()
 	f.retrySave()
+	if l := f.mend(); l != nil {
+		return l, nil
+	}
 	f.learn(ctx)
 	var failed []error
 	unmodified := false
@@ -142,7 +147,7 @@ func (f *Feed) Fetch(ctx context.Context) (*List, error) {
 
 // reconsider forgets having refused an edition that has been approved since.
 func (f *Feed) reconsider() {
-	if !f.Prompt() {
+	if !f.approved() {
 		return
 	}
 	f.held.Store(nil) // once is enough: if the mirrors are down, they are not asked more often
@@ -153,8 +158,11 @@ func (f *Feed) reconsider() {
 	}
 }
 
-// Prompt reports whether an edition that was held back has been approved.
-func (f *Feed) Prompt() bool {
+// Prompt reports whether an edition that was held back has been approved, or the one that
+// serves cannot be read any more.
+func (f *Feed) Prompt() bool { return f.approved() || f.damaged() }
+
+func (f *Feed) approved() bool {
 	held := f.held.Load()
 	return held != nil && f.Copy != nil && f.Copy.Approved(*held)
 }
@@ -232,8 +240,10 @@ func (f *Feed) MayNotify(a netip.Addr) bool {
 }
 
 // Warning returns what is wrong although the list is fine: it has expired, or
-// could not be kept.
-func (f *Feed) Warning() error { return join(f.expiry(time.Now()), f.unsaved, f.unheld) }
+// could not be kept, or what was kept could not be read.
+func (f *Feed) Warning() error {
+	return join(f.expiry(time.Now()), f.unsaved, f.unheld, f.unreadable())
+}
 
 // join is errors.Join on one line, as a log needs it.
 func join(errs ...error) error {

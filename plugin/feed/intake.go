@@ -17,9 +17,13 @@ type Blinder interface {
 // intake takes the entries of a list into a set.
 type intake struct {
 	LoadConfig
-	plain   set.Builder
+	plain   conveyor
 	blind   *set.BlindBuilder          // nil: the list is not blinded
 	refused map[rule.Hash]dnsname.Name // names known to Check, by their hashes
+}
+
+func newIntake(c LoadConfig) *intake {
+	return &intake{LoadConfig: c, plain: conveyor{Builder: set.Builder{MaxAddresses: c.MaxAddresses}}}
 }
 
 // take takes over the entry at hand. It returns the rule as the list is used,
@@ -31,7 +35,7 @@ func (in *intake) take(s *list.Scanner) (r rule.Rule, refused bool, err error) {
 	}
 	r, err = in.use(s.Rule())
 	if err == nil {
-		in.plain.Add(r)
+		in.plain.add(r)
 	}
 	return r, err != nil, err
 }
@@ -69,5 +73,5 @@ func (in *intake) set() (*set.Set, error) {
 	if in.blind != nil {
 		return in.blind.Set()
 	}
-	return in.plain.Set()
+	return in.plain.set()
 }

@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 // take makes a list the last good one.
 func (f *Feed) take(l *List, sum [sha256.Size]byte, signature []byte) {
 	f.current, f.sum, f.signed = l, sum, signature
+	f.serving.Store(l)
 }
 
 // forget drops what was held back before an edition that was taken, also by
@@ -112,7 +112,7 @@ func (f *Feed) restore(saved *source.Saved) (*List, error) {
 		}
 		signer = &s
 	}
-	l, err := f.load(context.Background(), f.Load.File, saved.Reader(), saved.Modified)
+	l, err := f.reload(saved)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +62,9 @@ type LoadConfig struct {
 	// Unblind returns the name behind a hash of a blinded list, "" when it is not
 	// known; may be nil. Without it, Seen is told of rules without a name.
 	Unblind func(rule.Salt, rule.Hash) dnsname.Name
+	// Map returns the bytes to be read as a file that is mapped, which a compiled list
+	// need not be read into memory then; nil, or an error: it must be.
+	Map func() (*source.Mapping, error)
 }
 
 // List is one loaded edition of a list. It is immutable.
@@ -111,14 +115,22 @@ func (l *List) unpack(r io.Reader, c LoadConfig) error {
 		return fmt.Errorf("%s: %w: %w", c.File, ErrRead, err)
 	}
 	defer unpacked.Close()
-	return l.read(input{unpacked}, c)
+	in := bufio.NewReaderSize(input{unpacked}, 64)
+	switch compiled, err := c.isCompiled(in); {
+	case err != nil:
+		return err
+	case compiled:
+		return l.open(in, c)
+	}
+	return l.read(in, c)
 }
 
 func (l *List) read(r io.Reader, c LoadConfig) error {
 	s := list.NewScanner(r, list.Config{
 		File: c.File, Format: c.Format, Comment: c.Comment, Addresses: c.Addresses, Refused: func(e *rule.LineError) { l.refuse(e, c) },
 	})
-	in := intake{LoadConfig: c, plain: set.Builder{MaxAddresses: c.MaxAddresses}}
+	in := newIntake(c)
+	defer in.plain.end()
 	guarded := 0
 	comment := s.Comment
 	for s.Scan() {

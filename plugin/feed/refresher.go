@@ -15,13 +15,14 @@ import (
 	"github.com/nonudify/nonudify/plugin/source"
 )
 
-// Fetcher does what a round is about. Of the methods named here, only Prompt is
-// called concurrently with others.
+// Fetcher does what a round is about. Of the methods named here, only Prompt and
+// Fragile are called concurrently with others.
 //
 // A Fetcher may also have some of these methods:
 //
 //	Restore() (*T, time.Time, error)  // a value from before the program started, and its age
 //	Prompt() bool                     // a round is worth while before it is due
+//	Fragile() bool                    // Prompt is to be asked even if the last round was fine
 //	Warning() error                   // what is wrong although the value is fine
 //	Expires() time.Time               // when the value is to be used no more
 //	Close() error                     // called when there will be no more rounds
@@ -36,6 +37,8 @@ type restorer[T any] interface {
 }
 
 type prompter interface{ Prompt() bool }
+
+type fragile interface{ Fragile() bool }
 
 type warner interface{ Warning() error }
 
@@ -247,8 +250,8 @@ func (r *Refresher[T]) Wake(after time.Duration) { r.due.by(time.Now().Add(after
 const (
 	// rest is the least time between two rounds, whatever asks for them.
 	rest = time.Second
-	// promptInterval is how often a Fetcher whose last round failed is asked
-	// whether the next one should come early.
+	// promptInterval is how often a Fetcher whose last round failed, or whose value is
+	// fragile, is asked whether the next one should come early.
 	promptInterval = 2 * time.Second
 )
 
@@ -308,16 +311,25 @@ func (r *Refresher[T]) left(s *Status) time.Duration {
 
 // patience returns how long await may wait before it looks around.
 func (r *Refresher[T]) patience(s *Status) time.Duration {
-	if _, ok := r.fetcher.(prompter); ok && s.Err != nil {
+	if r.prompter(s) != nil {
 		return promptInterval
 	}
 	return maxWait
 }
 
+// prompter returns the fetcher if it is to be asked for a round.
+func (r *Refresher[T]) prompter(s *Status) prompter {
+	p, _ := r.fetcher.(prompter)
+	if f, ok := r.fetcher.(fragile); s.Err != nil || ok && f.Fragile() {
+		return p
+	}
+	return nil
+}
+
 // prompted reports whether the fetcher asks for a round.
 func (r *Refresher[T]) prompted(s *Status) bool {
-	p, ok := r.fetcher.(prompter)
-	return ok && s.Err != nil && time.Since(s.Attempt) >= rest && p.Prompt()
+	p := r.prompter(s)
+	return p != nil && time.Since(s.Attempt) >= rest && p.Prompt()
 }
 
 // close tells the fetcher that there will be no more rounds.

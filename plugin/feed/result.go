@@ -63,7 +63,7 @@ var causes = []struct {
 	{source.ErrTooLarge, CauseSize}, {set.ErrFull, CauseSize}, {set.ErrAddresses, CauseSize},
 	{list.ErrHTML, CauseContent}, {list.ErrBinary, CauseContent}, {source.ErrContent, CauseContent},
 	{list.ErrRefused, CauseRefused},
-	{list.ErrNoSalt, CauseFormat}, {list.ErrSalts, CauseFormat}, {ErrBlinded, CauseFormat},
+	{list.ErrCompiled, CauseFormat}, {set.ErrVersion, CauseFormat}, {set.ErrDamaged, CauseFormat}, {list.ErrNoSalt, CauseFormat}, {list.ErrSalts, CauseFormat}, {ErrBlinded, CauseFormat},
 	{source.ErrEncoding, CauseEncoding},
 	{source.ErrPrivate, CauseRedirect}, {source.ErrRedirect, CauseRedirect},
 	{source.ErrTransfer, CauseTransfer},
@@ -71,6 +71,7 @@ var causes = []struct {
 	{source.ErrTimeout, CauseTimeout}, {context.DeadlineExceeded, CauseTimeout},
 	{ErrExpired, CauseExpired},
 	{ErrNotSaved, CauseNotSaved},
+	{ErrUnread, CauseFile},
 }
 
 // ResultOf returns the cause of a round's error.

@@ -138,6 +138,38 @@ func TestPrompt(t *testing.T) {
 	})
 }
 
+// fragileScript is a script whose value may break at any time.
+type fragileScript struct{ *script }
+
+func (fragileScript) Fragile() bool { return true }
+
+// TestFragile: a fetcher whose value may break is asked, too.
+func TestFragile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{results: []error{nil, nil, nil}}
+		r := NewRefresher(fragileScript{s}, func(*string) Schedule { return Schedule{Every: time.Hour} })
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		begun := time.Now()
+		go func() {
+			defer close(done)
+			r.Run(ctx, func(Change) {})
+		}()
+		if _, err := r.Refresh(ctx); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10*time.Minute + time.Second)
+		s.prompt.Store(true)
+		time.Sleep(promptInterval)
+		s.prompt.Store(false)
+		if took := r.Status().Attempt.Sub(begun); took < 10*time.Minute || took > 11*time.Minute {
+			t.Errorf("the next round was after %v", took)
+		}
+		stop()
+		<-done
+	})
+}
+
 // TestRefreshStatus: what is shown of the rounds.
 func TestRefreshStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

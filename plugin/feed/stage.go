@@ -17,6 +17,8 @@ type staged struct {
 	again func() io.Reader
 	sum   [sha256.Size]byte
 	spool *source.Spool // nil: the body itself can be read again
+
+	mapped func() (*source.Mapping, error) // the bytes as memory; may be nil
 }
 
 // stage reads a body to its end. One that can be read again is left where it
@@ -31,7 +33,7 @@ func (f *Feed) stage(ctx context.Context, body source.Body) (*staged, error) {
 		spool.Close()
 		return nil, err
 	}
-	return &staged{spool, spool.Reader, spool.Sum(), spool}, nil
+	return &staged{spool, spool.Reader, spool.Sum(), spool, spool.Map}, nil
 }
 
 func (f *Feed) stageInPlace(r io.Reader, s io.Seeker) (*staged, error) {
@@ -48,7 +50,7 @@ func (f *Feed) stageInPlace(r io.Reader, s io.Seeker) (*staged, error) {
 		}
 		return r
 	}
-	return &staged{io.NopCloser(nil), again, [sha256.Size]byte(hash.Sum(nil)), nil}, nil
+	return &staged{io.NopCloser(nil), again, [sha256.Size]byte(hash.Sum(nil)), nil, nil}, nil
 }
 
 func (f *Feed) spool() *source.Spool {

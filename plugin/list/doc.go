@@ -25,6 +25,9 @@
 //	           x CNAME rpz-passthru.                   pass exact x
 //	hashes     5c0177c336babfdfcefe048cc66b814f        block subtree of the name with that hash
 //
+// The format compiled is no text, and is not read here: see set.Open. ParseHeader reads
+// the comments that are in it.
+//
 // An address that leads nowhere (unspecified or loopback) blocks; any other
 // would redirect, and such a line is refused. Names are read by dnsname.Parse:
 // upper case, a trailing dot, U-labels and A-labels are fine, addresses and

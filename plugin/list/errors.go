@@ -16,6 +16,8 @@ var (
 	ErrRefused = errors.New("most of it was refused")
 	ErrNoSalt  = errors.New("holds hashes and no salt: a blinded list has \"# Salt: \" and 32 hex digits in front of them")
 	ErrSalts   = errors.New("holds hashes and two different salts: nobody can tell which one each was made with")
+
+	ErrCompiled = errors.New("is not a compiled list")
 )
 
 // Errors that refuse one line or one entry of it, beside those of

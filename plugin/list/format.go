@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Format is a text format of lists. The zero value is Auto.
+// Format is a format of lists, all but one of them text. The zero value is Auto.
 type Format uint8
 
 // The formats. Package list's documentation says what a line of each means.
@@ -19,12 +19,13 @@ const (
 	Unbound                // local-zone: "badsite.example" always_nxdomain
 	RPZ                    // badsite.example CNAME .
 	Hashes                 // 5c0177c336babfdfcefe048cc66b814f
+	Compiled               // no text: see set.Open. A Scanner cannot read it
 )
 
 var formats = [...]string{
 	Auto: "auto", Domains: "domains", Hosts: "hosts", Wildcard: "wildcard",
 	Adblock: "adblock", Dnsmasq: "dnsmasq", Unbound: "unbound", RPZ: "rpz",
-	Hashes: "hashes",
+	Hashes: "hashes", Compiled: "compiled",
 }
 
 // String returns the format's name in the Corefile.

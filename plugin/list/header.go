@@ -80,6 +80,17 @@ func (h *headerReader) comment(text []byte) (err error) {
 	return err
 }
 
+// ParseHeader reads what a compiled list says of itself: the comments that would stand
+// before the rules of a text. What cannot be a List-ID is none.
+func ParseHeader(text []byte) Header {
+	var h headerReader
+	for line := range bytes.Lines(text) {
+		_ = h.comment(trim(line))
+	}
+	h.close()
+	return h.Header
+}
+
 // cutField splits a comment in front of the next "# Key:" of a known key, so
 // that a value may itself hold such a sign.
 func cutField(s string) (field, rest string) {

@@ -162,6 +162,9 @@ func (s *Scanner) start() bool {
 	if err == nil {
 		err = sniff(head)
 	}
+	if err == nil && s.c.Format == Compiled {
+		err = ErrCompiled
+	}
 	if err != nil {
 		s.fail(err)
 		return false

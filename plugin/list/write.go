@@ -175,6 +175,18 @@ func (l listing) header(sign string, done Written) ([]byte, error) {
 	return text, nil
 }
 
+// Comments returns the header as a list in the domains format begins with it, a field a
+// line. It has no salt: that is of a blinded list.
+func (h Header) Comments() (text []byte) {
+	h.HasSalt = false
+	for _, f := range (listing{}).lines(h) {
+		if f.value != "" {
+			text = put(text, "# ", f.key, ": ", f.value)
+		}
+	}
+	return text
+}
+
 // fields returns the header as it is to be read again.
 func (l listing) fields(done Written) Header {
 	h := l.Header

@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -73,6 +76,18 @@ func (g *Guard) Check(r rule.Rule) error {
 		return ErrAbove
 	}
 	return nil
+}
+
+// Identity returns a text that is another for a guard that judges any rule otherwise.
+func (g *Guard) Identity() string {
+	hash := sha256.New()
+	fmt.Fprintln(hash, publicsuffix.List)
+	if g.protected != nil {
+		for r := range g.protected.All() {
+			fmt.Fprintln(hash, r)
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // Blind returns names that Check refuses, by the hashes that a blinded list of

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package feed
+
+// mapping is whether files can be mapped here.
+const mapping = false
