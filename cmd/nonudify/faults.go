@@ -9,6 +9,7 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
+	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/source"
 )
 
@@ -28,6 +29,9 @@ func loadGuarded(r io.Reader, modified time.Time, c feed.LoadConfig) (*feed.List
 		return nil, err
 	}
 	c.Check = guard
+	if c.Refused == nil { // then the rules of a compiled list are judged, too
+		c.Refused = func(*rule.LineError) {}
+	}
 	return feed.Load(r, modified, c)
 }
 
