@@ -53,6 +53,9 @@ func (c compileFlags) file(e *env, name string) error {
 	if err != nil {
 		return err
 	}
+	if n := l.Stats.Refused; n > 0 {
+		e.note("warning: %s: resolvers refuse entries of it, %d in all, which 'nonudify lint' shows: they are left out", name, n)
+	}
 	e.bar.clear()
 	if c.out == "" {
 		return c.cannot(name, feed.Compile(e.stdout, l.List))
