@@ -30,6 +30,7 @@ type Answerer struct {
 	mbox     string
 	explains [policy.Reasons]explanation
 	bypass   explanation // of the ways round the filter
+	wire     wire
 }
 
 // New validates the configuration and encodes all that its replies say. Its
@@ -60,6 +61,7 @@ func New(c Config) (*Answerer, error) {
 	if a.bypass, err = explainBypass(c); err != nil {
 		return nil, err
 	}
+	a.wire = newWire(a)
 	return a, nil
 }
 

@@ -37,11 +37,11 @@ func (r rung) len() int {
 // goes out falls where the uncompressed one passes cut. Where send is less
 // than cut, the lengths between the two are not to be had.
 type room struct {
-	m      *message
-	cut    int // the server compresses over this
-	send   int // the reply must not be longer than this
-	plain  int // length of m without its OPT record
-	packed int // the same, compressed; 0 until it is needed
+	m      *message // nil for a reply of which both lengths are known
+	cut    int      // the server compresses over this
+	send   int      // the reply must not be longer than this
+	plain  int      // length of m without its OPT record
+	packed int      // the same, compressed; 0 until it is needed
 }
 
 func newRoom(m *message, r Request) room {
@@ -56,11 +56,13 @@ func newRoom(m *message, r Request) room {
 // fits reports whether the message may be sent with an OPT record of n octets,
 // and sets its Compress to what that takes, for those who pack it themselves.
 func (b *room) fits(n int) bool {
-	if b.plain+n <= b.cut {
-		b.m.Compress = false
+	whole := b.plain+n <= b.cut
+	if b.m != nil {
+		b.m.Compress = !whole
+	}
+	if whole {
 		return b.plain+n <= b.send
 	}
-	b.m.Compress = true
 	if b.packed == 0 {
 		b.packed = b.m.Len()
 	}

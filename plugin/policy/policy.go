@@ -96,6 +96,35 @@ func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
 	return excepted
 }
 
+// DecideBlock is Decide for those who act on blocks alone, and hand on all other
+// queries to where Decide is called: it returns the zero Verdict for these, and does
+// not count them.
+func (p *Policy) DecideBlock(qname string, client netip.Addr) Verdict {
+	var k set.Key
+	k.Reset(qname)
+	if p.config.Zones != nil && p.config.Zones.Match(&k).Labels == 0 {
+		return Verdict{}
+	}
+	for i := range p.config.Lists {
+		l := &p.config.Lists[i]
+		m := l.Set.Match(&k)
+		if m.Action != rule.Block {
+			continue
+		}
+		v := p.block(&k, l, m, client)
+		if !v.Blocked() {
+			return Verdict{}
+		}
+		for before := range p.config.Lists[:i] {
+			l := &p.config.Lists[before]
+			l.Counter.count(&k, l.Set.Match(&k))
+		}
+		l.Counter.count(&k, m)
+		return v
+	}
+	return Verdict{}
+}
+
 // DecideTarget returns the verdict on a query name that is not blocked itself,
 // but whose answer leads to another one, its target: Block if a list blocks the
 // target, and nothing undoes that. Both names are in presentation form, in any
