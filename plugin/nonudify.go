@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/metadata"
 	"github.com/coredns/coredns/plugin/metrics"
@@ -46,6 +47,9 @@ type NoNudify struct {
 	helplines   directive.Helplines // of the operator, as the start has found them
 	published   []publication       // policy zones
 	transfer    *transfer.Transfer  // of the same server block; nil without
+	// decorate is what another plugin of the block has asked the server for; nil
+	// without. Asked for by openFront, the server forgets it.
+	decorate func(*dnsserver.Server) dns.DecorateWriter
 
 	mu       sync.Mutex // one rebuild of the policy at a time
 	heldBack bool       // policy zones are not to say anything yet; guarded by mu

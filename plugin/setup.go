@@ -21,6 +21,7 @@ func setup(c *caddy.Controller) error {
 		return plugin.Error(directive.Name, err)
 	}
 	n.openPaths(c)
+	n.openFront(c)
 	if len(n.config.PolicyZones) > 0 {
 		negotiating.add(c)
 	}

@@ -5,6 +5,7 @@ import (
 	"weak"
 
 	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/core/dnsserver"
 
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/dnsname"
@@ -23,6 +24,9 @@ type instance struct {
 	started []*NoNudify
 
 	surveyed bool // its server blocks have been looked at as a whole
+
+	blocks     []*dnsserver.Config // where there is a front; complete when it starts
+	restarting bool                // another instance is about to take its place
 }
 
 // stop stops the handlers that have started.

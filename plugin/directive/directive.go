@@ -50,6 +50,8 @@ type Config struct {
 	// leads to.
 	InspectOff bool
 	Bypass     []policy.Bypass // ways round the filter that are closed
+	// Front is that a UDP front stands before the servers of the block.
+	Front bool
 	// Languages are those of the people behind this server, the first the most
 	// wanted, as BCP 47 tags.
 	Languages []language.Tag
@@ -125,6 +127,7 @@ type Group struct {
 //	    state DIR
 //	    start wait | open
 //	    bootstrap ADDRESS...
+//	    front on | off
 //	    zone RPZ-ORIGIN [LIST]
 //	}
 //
@@ -192,7 +195,7 @@ func (p *parser) property(name string) error {
 	read := map[string]func([]string) error{
 		"list": p.list, "allow": p.allow, "block": p.block, "action": p.action, "reason": p.reason,
 		"contact": p.contact, "organization": p.organization, "justification": p.justification,
-		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "inspect": p.inspect, "clients": p.clients, "except": p.except,
+		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "inspect": p.inspect, "front": p.front, "clients": p.clients, "except": p.except,
 		"resolver": p.resolver, "language": p.language, "state": p.state, "start": p.start, "bootstrap": p.bootstrap,
 		"bypass": p.bypass, "page": p.page, "help": p.help, "country": p.country, "helplines": p.helplines, "authority": p.authority,
 		"zone": p.policyZone,

@@ -77,6 +77,15 @@ func (p *parser) inspect(args []string) error {
 	return err
 }
 
+func (p *parser) front(args []string) error {
+	arg, err := p.one(args)
+	if err != nil {
+		return err
+	}
+	p.config.Front, err = p.onOff("front", arg)
+	return err
+}
+
 // onOff reads the value of a switch, whose name is for the error.
 func (p *parser) onOff(name, value string) (bool, error) {
 	if value != "on" && value != "off" {

@@ -1,0 +1,100 @@
+// Package front answers plain DNS over UDP in front of a server: it opens sockets of
+// its own at the server's address, one for each processor, and has the kernel hand
+// every datagram to one of them. It reads and writes many datagrams with one system
+// call. What it is given a reply for at once, it sends; all else goes to workers
+// that wait for nothing but the next query, so that their stacks stay as large as
+// the server needs them.
+//
+// It is an optimisation only. Sockets at one address share what arrives there
+// (SO_REUSEPORT), and where the kernel does not steer, it spreads: then the server
+// answers its share itself. So whatever goes wrong here, the answers stay what they
+// are. It takes no privileges, and works on Linux alone; elsewhere Open fails with
+// ErrUnsupported.
+//
+// Bounds: 512 octets of a datagram are read, as by the server. A queue of queue
+// queries waits for the workers, and for at most spill goroutines beside them while
+// all wait for something themselves; what is more is dropped, and counted.
+package front
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/miekg/dns"
+)
+
+// ErrUnsupported is the error of Open where there is no front for the system.
+var ErrUnsupported = errors.New("only on Linux")
+
+// Config says where a front is.
+type Config struct {
+	Address  string    // host and port, as for net.ListenPacket
+	Peers    int       // sockets that the server has bound there before
+	Sockets  int       // 0: one for each processor that Go uses
+	Counters *Counters // what the front adds to
+	// Unsteered leaves it to the kernel which socket gets a datagram, for tests.
+	Unsteered bool
+}
+
+// Counters count what became of the datagrams. They only grow.
+type Counters struct {
+	Answered atomic.Uint64 // at once
+	Passed   atomic.Uint64 // to the server
+	Spilled  atomic.Uint64 // goroutines started because all workers were busy
+	Dropped  atomic.Uint64 // because all of them were
+	Unsent   atomic.Uint64 // replies that the kernel did not take
+}
+
+// Limits of a front.
+const (
+	workers   = 64
+	queue     = 1024
+	spill     = 16384 // about 200 MB of stacks at worst; a server without a front has no limit
+	batch     = 64    // datagrams in one system call
+	oddities  = 64    // under way, and as many waiting
+	maxPacket = dns.MinMsgSize
+)
+
+// Answerer composes a reply.
+type Answerer interface {
+	// Answer writes the reply to the datagram of a client into dst, which has room
+	// for MaxReply octets, and returns its length; 0 if the server is to answer. It
+	// must neither wait nor keep what it is given.
+	Answer(dst, packet []byte, client netip.Addr) int
+}
+
+// MaxReply is the room for a reply that is composed, in octets.
+const MaxReply = 1232
+
+// Service is what answers at a front. It serves from when it is given to Open or
+// Swap until Drain. It must not be changed then.
+type Service struct {
+	Answerer   Answerer
+	Handler    dns.Handler       // the server
+	TsigSecret map[string]string // as in dns.Server
+
+	inflight atomic.Int64
+	odd      *oddServer
+}
+
+// enter notes a query that is under way.
+func (s *Service) enter() { s.inflight.Add(1) }
+
+func (s *Service) leave() { s.inflight.Add(-1) }
+
+// idle waits until no query is under way. It has no way of being told, for that
+// would cost every query more than it gains.
+func (s *Service) idle(ctx context.Context) {
+	for wait := newBackoff(); s.inflight.Load() > 0 && wait.next(ctx); {
+	}
+}
+
+// Drain waits until the queries are answered that are under way, or else until ctx
+// is done, and lets go of what the service holds. The service must have been
+// replaced, or the front closed.
+func (s *Service) Drain(ctx context.Context) {
+	s.idle(ctx)
+	s.odd.close(ctx)
+}

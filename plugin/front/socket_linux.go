@@ -1,0 +1,206 @@
+package front
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is one of the sockets of a front, with the goroutine that reads it and all
+// that it needs for one batch. That goroutine alone uses the arrays.
+type socket struct {
+	front *Front
+	conn  *net.UDPConn
+	raw   syscall.RawConn
+	until atomic.Pointer[time.Time] // to stop by then; nil: to go on
+	done  chan struct{}             // closed when nobody reads any more
+
+	in      [batch]datagram
+	out     [batch][MaxReply]byte
+	receive messages
+	send    messages
+}
+
+// messages are the arguments of recvmmsg(2) and sendmmsg(2).
+type messages struct {
+	header [batch]struct {
+		unix.Msghdr
+		n uint32
+	}
+	parts [batch]unix.Iovec
+}
+
+// set points a message at octets, and at where they come from or go to.
+func (m *messages) set(i int, octets []byte, p *peer) {
+	h := &m.header[i]
+	m.parts[i].Base = &octets[0]
+	m.parts[i].SetLen(len(octets))
+	p.set(&h.Msghdr, &m.parts[i])
+}
+
+// call does the system call for messages from one on, n in all. It returns how many
+// it was done for.
+func (m *messages) call(number uintptr, fd, from, n int) (int, syscall.Errno) {
+	done, _, errno := syscall.Syscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&m.header[from])), uintptr(n-from), unix.MSG_DONTWAIT, 0, 0)
+	return int(done), errno
+}
+
+func newSocket(f *Front, conn *net.UDPConn) (*socket, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetReadBuffer(buffer) // it is as large as the kernel allows
+	k := &socket{front: f, conn: conn, raw: raw, done: make(chan struct{})}
+	if conn.LocalAddr().(*net.UDPAddr).IP.IsUnspecified() {
+		if err := k.tellLocal(); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// tellLocal has the kernel say at which of its addresses a datagram has arrived.
+func (k *socket) tellLocal() error {
+	var err error
+	cause := k.raw.Control(func(fd uintptr) {
+		var family int
+		if family, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil {
+			return
+		}
+		if family == unix.AF_INET6 {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		} else {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+		}
+	})
+	if cause != nil {
+		return cause
+	}
+	return err
+}
+
+// longestDrain bounds how long a socket is read after it was told to stop, where
+// the kernel goes on handing it datagrams.
+const longestDrain = 200 * time.Millisecond
+
+// stop has the socket read what is there, and then nothing more.
+func (k *socket) stop() {
+	until := time.Now().Add(longestDrain)
+	k.until.Store(&until)
+	_ = k.conn.SetReadDeadline(time.Unix(1, 0))
+	<-k.done
+}
+
+// run reads the socket until it is told to stop.
+func (k *socket) run() {
+	defer close(k.done)
+	for k.until.Load() == nil {
+		err := k.raw.Read(func(fd uintptr) bool { k.pump(int(fd)); return false })
+		if err != nil && !os.IsTimeout(err) {
+			return // closed
+		}
+	}
+	_ = k.raw.Control(func(fd uintptr) { k.pump(int(fd)) })
+}
+
+// pump handles what has come, until there is nothing more.
+func (k *socket) pump(fd int) {
+	for {
+		for i := range k.in {
+			k.in[i].fresh()
+			k.receive.set(i, k.in[i].packet[:], &k.in[i].peer)
+		}
+		n, errno := k.receive.call(unix.SYS_RECVMMSG, fd, 0, batch)
+		switch {
+		case errno == unix.EAGAIN:
+			return
+		case errno != 0: // of an earlier reply that did not arrive, say; it is told only once
+			runtime.Gosched()
+		default:
+			k.handle(fd, n)
+		}
+		if until := k.until.Load(); until != nil && time.Now().After(*until) {
+			return
+		}
+	}
+}
+
+// handle answers the first n datagrams or passes them on.
+func (k *socket) handle(fd, n int) {
+	c := k.front.config.Counters
+	s := k.front.enter()
+	replies, passed := 0, 0
+	for i := range n {
+		d, h := &k.in[i], &k.receive.header[i]
+		d.took(&h.Msghdr)
+		packet := d.packet[:h.n]
+		size := s.Answerer.Answer(k.out[replies][:], packet, d.client().Addr())
+		if size == 0 {
+			k.front.pass(k, d, len(packet))
+			passed++
+			continue
+		}
+		k.send.set(replies, k.out[replies][:size], &d.peer)
+		replies++
+	}
+	s.leave()
+	k.flush(fd, replies)
+	if replies > 0 {
+		c.Answered.Add(uint64(replies))
+	}
+	if passed > 0 {
+		c.Passed.Add(uint64(passed))
+		k.front.hurry()
+	}
+}
+
+// flush sends the first n replies. Where the kernel has no room for them, it waits:
+// then the kernel keeps the queries, or drops them.
+func (k *socket) flush(fd, n int) {
+	for sent := 0; sent < n; {
+		done, errno := k.send.call(unix.SYS_SENDMMSG, fd, sent, n)
+		switch errno {
+		case 0:
+			sent += done
+		case unix.EINTR:
+		case unix.EAGAIN:
+			if !k.writable() {
+				return
+			}
+		default: // of the first one: a firewall, or an address that nothing can be sent to
+			k.front.config.Counters.Unsent.Add(1)
+			sent++
+		}
+	}
+}
+
+// writable waits until the kernel takes a reply again; false: the socket is closed.
+func (k *socket) writable() bool {
+	waited := false
+	return k.raw.Write(func(uintptr) bool {
+		was := waited
+		waited = true
+		return was
+	}) == nil
+}
+
+// sendOne sends one reply. fd must be held by the caller.
+func sendOne(fd int, octets []byte, p *peer) syscall.Errno {
+	part := unix.Iovec{Base: &octets[0]}
+	part.SetLen(len(octets))
+	var h unix.Msghdr
+	p.set(&h, &part)
+	for {
+		_, _, errno := syscall.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.MSG_DONTWAIT)
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
