@@ -183,7 +183,7 @@ func (f *frontage) attach(i *instance, s *dnsserver.Server) {
 	switch d := f.open[s.Addr]; {
 	case d == nil:
 		f.start(next)
-	case d.peers != next.peers: // the kernel counts its sockets otherwise once those of the old server are gone
+	case d.peers > next.peers: // once the other sockets of the old server are gone, the kernel counts otherwise
 		d.next = next
 	default:
 		d.retired = append(d.retired, d.Swap(next.service()))
@@ -243,7 +243,6 @@ func (f *frontage) retire(i *instance) {
 		}
 		delete(f.open, address)
 		d.Close(ctx)
-		d.Current().Drain(ctx)
 		if d.next != nil {
 			f.start(d.next)
 		}

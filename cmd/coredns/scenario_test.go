@@ -58,7 +58,7 @@ func TestScenarios(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			play(t, file)
+			play(t, file, "")
 		})
 	}
 }
@@ -72,14 +72,17 @@ type scenario struct {
 	instance *caddy.Instance
 	denied   map[string]bool // names that must not reach the upstream: never answered otherwise
 	written  int
+	port     string // of the servers that have a UDP front; "": none has one
 }
 
-func play(t *testing.T, file string) {
+// play plays the scenario of a file, with a UDP front before the servers of plain
+// DNS if they are given a port.
+func play(t *testing.T, file, port string) {
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scenario{t: t, dir: t.TempDir(), upstream: newUpstream(t), denied: map[string]bool{}}
+	s := &scenario{t: t, dir: t.TempDir(), upstream: newUpstream(t), denied: map[string]bool{}, port: port}
 	s.address = s.upstream.addr
 	var steps string
 	for _, f := range archive.Files {
@@ -239,6 +242,9 @@ func (s *scenario) corefile(name string) string {
 	text := string(s.read(name))
 	if strings.Contains(text, "CERTIFICATE") {
 		certify(s.t, s.dir)
+	}
+	if s.port != "" {
+		text = fronted(text, s.port)
 	}
 	return strings.NewReplacer("UPSTREAM", s.address, "DIR", s.dir, "LOOPBACK", loopback(), "SECRET", tsigSecret,
 		"CERTIFICATE", filepath.Join(s.dir, "certificate.pem"), "KEY", filepath.Join(s.dir, "key.pem")).Replace(text)

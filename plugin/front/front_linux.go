@@ -115,9 +115,9 @@ const settle = 20 * time.Millisecond
 
 // Close gives the address back to the server: from now on, the kernel hands it all
 // that arrives. It returns when all is answered that had come before, or when ctx
-// is done. The service is to be drained then.
+// is done. The service is drained.
 func (f *Front) Close(ctx context.Context) {
-	if f.steered && f.steer(0, f.config.Peers) == nil {
+	if f.retreat() == nil {
 		wait := backoff(settle)
 		wait.next(ctx)
 	}
@@ -130,13 +130,11 @@ func (f *Front) Close(ctx context.Context) {
 		f.running.Wait()
 		close(served)
 	}()
-	if f.steered { // else more arrives here, and nobody reads it
-		await(ctx, served)
-	}
-	for i := len(f.sockets) - 1; i >= 0; i-- { // the last first: whoever is behind one that closes is moved
-		f.sockets[i].conn.Close()
-	}
 	await(ctx, served)
+	f.service.Load().Drain(ctx) // what it was handed last goes back over the sockets, too
+	for _, k := range f.sockets {
+		k.conn.Close()
+	}
 }
 
 func await(ctx context.Context, done <-chan struct{}) {
