@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
@@ -99,7 +100,8 @@ func requires(h plugin.Handler) bool {
 // Answer is front.Answerer: it answers plain queries for blocked names, just as the
 // server would. It does not allocate.
 func (f *fronted) Answer(dst, packet []byte, client netip.Addr) int {
-	var q answer.Query
+	q := queries.Get().(*answer.Query)
+	defer queries.Put(q)
 	if !q.Parse(packet) || q.Type == dns.TypeDS { // which another server block may have to answer
 		return 0
 	}
@@ -107,8 +109,12 @@ func (f *fronted) Answer(dst, packet []byte, client netip.Addr) int {
 	if r == nil {
 		return 0
 	}
-	return r.answer(f.ctx, dst, &q, client)
+	return r.answer(f.ctx, dst, q, client)
 }
+
+// queries are those that nobody reads at the moment. On the stack they cannot be: a
+// name may be handed to a hash that the compiler knows nothing of.
+var queries = sync.Pool{New: func() any { return new(answer.Query) }}
 
 // route returns the route of the longest zone that a name is in, as the server looks
 // for it.

@@ -78,45 +78,6 @@ func checkQuery(t testing.TB, q *Query, m *dns.Msg, err error) {
 	}
 }
 
-// randomName returns a name of at most 255 octets on the wire, and its labels.
-func randomName(r *rand.Rand) (string, int) {
-	ends := []string{"example", "test", "invalid", "Invalid", "blocked.invalid", "isp.example", "blocked.INVALID"}
-	labels := strings.Split(ends[r.IntN(len(ends))], ".")
-	length := len(strings.Join(labels, ".")) + 2
-	for range r.IntN(6) {
-		label := make([]byte, 1+r.IntN([]int{3, 12, 63}[r.IntN(3)]))
-		for i := range label {
-			label[i] = "abcxyzABCXYZ019-_"[r.IntN(17)]
-		}
-		if length += len(label) + 1; length > 255 {
-			break
-		}
-		labels = append([]string{string(label)}, labels...)
-	}
-	return strings.Join(labels, ".") + ".", len(labels)
-}
-
-// randomQuery returns the octets of a query for a name, most of them plain.
-func randomQuery(r *rand.Rand, name string) []byte {
-	types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeMX, dns.TypeTXT, dns.TypeANY, uint16(r.Uint32())}
-	p := packettest.Packet{ID: uint16(r.Uint32()), Bits: []uint16{0, packettest.RD, packettest.RD | packettest.AD, packettest.RD | packettest.CD}[r.IntN(4)]}
-	p.Questions = [][]byte{packettest.Entry(packettest.Name(strings.TrimSuffix(name, ".")), types[r.IntN(len(types))], dns.ClassINET)}
-	if r.IntN(4) == 0 {
-		return p.Wire()
-	}
-	options := [][]byte{
-		packettest.Option(26), packettest.Option(26, 1, 2), packettest.Option(dns.EDNS0EDE, 0, 0), packettest.Option(dns.EDNS0EDE, 0, 15, 'x'),
-		packettest.Option(dns.EDNS0COOKIE, 1, 2, 3, 4, 5, 6, 7, 8), packettest.Option(dns.EDNS0PADDING, make([]byte, r.IntN(60))...),
-	}
-	r.Shuffle(len(options), func(i, j int) { options[i], options[j] = options[j], options[i] })
-	sizes := []uint16{0, 511, 512, 513, 600, 700, 800, 1100, 1219, 1220, 1221, 1232, 1233, 1400, 1480, 4096, 65535, uint16(512 + r.IntN(800))}
-	flags := uint32(0)
-	if r.IntN(2) == 0 {
-		flags = 1 << 15
-	}
-	return p.With(packettest.OPT(sizes[r.IntN(len(sizes))], flags, options[:r.IntN(3)]...)).Wire()
-}
-
 func randomVerdict(r *rand.Rand, labels int) policy.Verdict {
 	return policy.Verdict{
 		Action: rule.Block, Reason: policy.Reason(r.IntN(policy.Reasons)), Trigger: rule.Trigger(1 + r.IntN(3)), Open: r.IntN(3) == 0,
@@ -141,8 +102,9 @@ func TestCompose(t *testing.T) {
 	}
 	answered, compressed := 0, 0
 	for range *composed {
-		name, labels := randomName(r)
-		wire := randomQuery(r, name)
+		name := packettest.RandomName(r, "example", "test", "invalid", "Invalid", "blocked.invalid", "isp.example", "blocked.INVALID")
+		labels := strings.Count(name, ".")
+		wire := packettest.RandomQuery(r, name)
 		w := Way{Reserve: []int{0, 0, 160}[r.IntN(3)], IPv6: r.IntN(2) == 0}
 		a, v := answerers[r.IntN(len(answerers))], randomVerdict(r, labels)
 		if !compareWays(t, a, wire, w, v) {
