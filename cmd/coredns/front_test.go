@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coredns/caddy"
@@ -90,6 +91,13 @@ func TestScenariosFronted(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("No scenarios: %v", err)
 	}
+	var answered, by atomic.Int64
+	t.Cleanup(func() { // when all have been played
+		t.Logf("The fronts have answered %d queries, and passed %d", answered.Load(), by.Load())
+		if answered.Load() < 30 || by.Load() < 100 {
+			t.Error("That is too little to show anything")
+		}
+	})
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -100,7 +108,11 @@ func TestScenariosFronted(t *testing.T) {
 			if strings.Contains(string(text), "proxyproto") {
 				t.Skip("A front does not speak the PROXY protocol, and says so: TestFrontRefused")
 			}
-			play(t, file, freePort(t))
+			port := freePort(t)
+			play(t, file, port)
+			fates, _ := frontCount(t, port)
+			answered.Add(int64(fates["answered"]))
+			by.Add(int64(fates["passed"]))
 		})
 	}
 }

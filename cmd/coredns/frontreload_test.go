@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -168,6 +169,74 @@ func TestFrontReloads(t *testing.T) {
 	}
 	if after := measure(); after.goroutines > before.goroutines+2 || after.files > before.files+2 {
 		t.Errorf("Fronts leak: %+v, then %+v", before, after)
+	}
+}
+
+// TestFrontOverload sends more than a server can answer, for names that are blocked,
+// cached and neither, and reads no reply. It goes on to answer over TCP, and over UDP
+// once the flood is over, and has not grown meanwhile.
+func TestFrontOverload(t *testing.T) {
+	onLinux(t)
+	port := freePort(t)
+	i := start(t, ".:"+port+" {\n bind 127.0.0.1\n nonudify {\n block blocked.example\n front on\n }\n cache\n forward . "+newUpstream(t).addr+"\n}\n")
+	defer func() { stop(i) }()
+	frontUp(t, port)
+	before := measure()
+	stopped, floods := make(chan struct{}), sync.WaitGroup{}
+	var sent atomic.Int64
+	for n := range 3 {
+		floods.Go(func() {
+			conn, err := net.Dial("udp", "127.0.0.1:"+port)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			for at := 0; ; at++ {
+				select {
+				case <-stopped:
+					return
+				default:
+				}
+				name := []string{"www.blocked.example.", "cached.test.", fmt.Sprintf("n%d-%d.test.", n, at)}[at%3]
+				wire, _ := new(dns.Msg).SetQuestion(name, dns.TypeA).Pack()
+				conn.Write(wire)
+				sent.Add(1)
+			}
+		})
+	}
+	ask := func(network string) {
+		err := poll(func() error {
+			c := dns.Client{Net: network, Timeout: 10 * time.Second}
+			reply, _, err := c.Exchange(new(dns.Msg).SetQuestion("www.blocked.example.", dns.TypeA), "127.0.0.1:"+port)
+			if err == nil && reply.Rcode != dns.RcodeNameError {
+				err = fmt.Errorf("%v", reply)
+			}
+			return err
+		})
+		if err != nil {
+			t.Errorf("Over %s: %v", network, err)
+		}
+	}
+	for range 10 {
+		ask("tcp")
+	}
+	if err := poll(func() error {
+		if sent.Load() < 60_000 {
+			return errors.New("too few queries")
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	close(stopped)
+	floods.Wait()
+	ask("udp")
+	fates, _ := frontCount(t, port)
+	after := measure()
+	t.Logf("%d sent; the front: %v; %+v, then %+v", sent.Load(), fates, before, after)
+	if grown := int64(after.heap) - int64(before.heap); grown > 64<<20 || after.goroutines > before.goroutines+200 {
+		t.Errorf("It has grown: %+v, then %+v", before, after)
 	}
 }
 

@@ -36,6 +36,8 @@ type Config struct {
 	Counters *Counters // what the front adds to
 	// Unsteered leaves it to the kernel which socket gets a datagram, for tests.
 	Unsteered bool
+
+	spill int // goroutines beside the workers, for tests; 0: spill
 }
 
 // Counters count what became of the datagrams. They only grow.

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -40,7 +41,7 @@ func (f *Front) pass(k *socket, d *datagram, n int) {
 func (f *Front) hurry() {
 	runtime.Gosched()
 	for range len(f.queue) {
-		if f.spilled.Add(1) > spill {
+		if f.spilled.Add(1) > int64(cmp.Or(f.config.spill, spill)) {
 			f.spilled.Add(-1)
 			return
 		}
