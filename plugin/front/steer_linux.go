@@ -5,20 +5,23 @@ import (
 	"math"
 	"net/netip"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
+
+// processor is where a program reads which processor it runs on: SKF_AD_OFF, which is
+// negative, and SKF_AD_CPU of linux/filter.h.
+const processor = 1<<32 - 0x1000 + 36
 
 // steer has the kernel hand each datagram at the address to one of the n sockets of
 // the front: by the processor that it arrived at, so that it stays there. The kernel
 // counts the sockets in the order in which they were bound; first is the number of
 // the first of the n. A number that no socket has makes the kernel spread by sender.
 func (f *Front) steer(first, n int) error {
-	return f.attach([]bpf.Instruction{
-		bpf.LoadExtension{Num: bpf.ExtCPUID},
-		bpf.ALUOpConstant{Op: bpf.ALUOpMod, Val: uint32(n)},
-		bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: uint32(first)},
-		bpf.RetA{},
+	return f.attach([]unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: processor},
+		{Code: unix.BPF_ALU | unix.BPF_MOD | unix.BPF_K, K: uint32(n)},
+		{Code: unix.BPF_ALU | unix.BPF_ADD | unix.BPF_K, K: uint32(first)},
+		{Code: unix.BPF_RET | unix.BPF_A},
 	})
 }
 
@@ -27,7 +30,7 @@ func (f *Front) steer(first, n int) error {
 // numbers, which have changed if another socket was closed: the last one takes the
 // place of one that is.
 func (f *Front) retreat() error {
-	if err := f.attach([]bpf.Instruction{bpf.RetConstant{Val: math.MaxUint32}}); err != nil {
+	if err := f.attach([]unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: math.MaxUint32}}); err != nil {
 		return err
 	}
 	for _, k := range f.sockets {
@@ -59,17 +62,11 @@ func connectToItself(fd int) error {
 	return unix.Connect(fd, own)
 }
 
-// attach has a program choose the socket for each datagram at the address.
-func (f *Front) attach(instructions []bpf.Instruction) error {
-	program, err := bpf.Assemble(instructions)
-	if err != nil {
-		return err
-	}
-	filter := make([]unix.SockFilter, len(program))
-	for i, p := range program {
-		filter[i] = unix.SockFilter{Code: p.Op, Jt: p.Jt, Jf: p.Jf, K: p.K}
-	}
-	fprog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+// attach has a program of classic BPF choose the socket for each datagram at the
+// address.
+func (f *Front) attach(program []unix.SockFilter) error {
+	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	var err error
 	cause := f.sockets[0].raw.Control(func(fd uintptr) {
 		err = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF, &fprog)
 	})
