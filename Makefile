@@ -29,7 +29,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
 FUZZTIME ?= 60s
 
-.PHONY: run test check lint build bench microbench soak fuzz race kubernetes swaps small cross stock clean setup
+.PHONY: run test check lint build bench microbench soak fuzz race kubernetes fronted swaps small cross stock clean setup
 
 run: build
 	@PORT=$(PORT) PAGE=$(PAGE) sh deploy/run.sh bin/coredns
@@ -46,6 +46,10 @@ kubernetes: # the manifests, in a module of their own because of the types of Ku
 	$(GO) -C deploy/kubernetes vet ./...
 	$(GO) -C deploy/kubernetes mod tidy -diff
 	$(GO) -C deploy/kubernetes test -count=1 ./...
+
+fronted: # a million random queries through the front and through the chain
+	$(GO) test -count=1 -run TestCompose ./plugin/answer -composed 1000000
+	$(GO) test -count=1 -run TestFrontAnswer ./plugin -fronted 1000000
 
 swaps: # a hundred editions of a large list under load, for which the race detector is too slow
 	$(GO) test -count=1 -run TestSwaps ./cmd/coredns

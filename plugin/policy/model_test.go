@@ -129,6 +129,9 @@ func TestModel(t *testing.T) {
 				t.Fatalf("%s: %s, want %s\nmodel: %+v", name, show(got), show(want), m)
 			}
 			seen[got.Action]++
+			if b := p.DecideBlock(qname, netip.Addr{}); got.Blocked() && b != got || !got.Blocked() && b != (Verdict{}) {
+				t.Fatalf("%s: DecideBlock says %s, Decide %s\nmodel: %+v", name, show(b), show(got), m)
+			}
 			if !got.Blocked() || got.Open {
 				continue
 			}
