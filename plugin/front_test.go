@@ -181,17 +181,17 @@ func compareCounts(t *testing.T, one, other string) {
 	found := [2]map[string]string{{}, {}}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			key := f.GetName()
+			key := []string{f.GetName()}
 			server := -1
 			for _, l := range m.GetLabel() {
 				if l.GetName() == "server" {
 					server = slices.Index([]string{one, other}, l.GetValue())
 				} else {
-					key += " " + l.GetName() + "=" + l.GetValue()
+					key = append(key, l.GetName()+"="+l.GetValue())
 				}
 			}
 			if server >= 0 {
-				found[server][key] = countOf(key, m)
+				found[server][strings.Join(key, " ")] = countOf(key[0], m)
 			}
 		}
 	}
