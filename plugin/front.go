@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -43,9 +44,9 @@ type facade struct {
 }
 
 // awaited is the instance that is about to attach, and a channel that is closed when
-// it has.
+// it has. One that has failed is not held.
 type awaited struct {
-	instance *instance
+	instance weak.Pointer[instance]
 	attached chan struct{}
 }
 
@@ -147,8 +148,8 @@ func serverAddresses(c *dnsserver.Config) (found []string) {
 func (f *frontage) expect(i *instance, address string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if a := f.awaited[address]; a == nil || a.instance != i {
-		f.awaited[address] = &awaited{i, make(chan struct{})}
+	if a := f.awaited[address]; a == nil || a.instance != weak.Make(i) {
+		f.awaited[address] = &awaited{weak.Make(i), make(chan struct{})}
 	}
 }
 
@@ -157,7 +158,7 @@ func (f *frontage) forget(i *instance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for address, a := range f.awaited {
-		if a.instance != i {
+		if a.instance != weak.Make(i) {
 			delete(f.awaited, address)
 		}
 	}
@@ -170,7 +171,7 @@ func (f *frontage) attach(i *instance, s *dnsserver.Server) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	a := f.awaited[s.Addr]
-	if a == nil || a.instance != i {
+	if a == nil || a.instance != weak.Make(i) {
 		return // attached already
 	}
 	delete(f.awaited, s.Addr)
@@ -231,22 +232,34 @@ func (f *frontage) retire(i *instance) {
 		case <-ctx.Done():
 		}
 	}
+	replaced, closed := f.remove(i)
+	for _, s := range replaced {
+		s.Drain(ctx)
+	}
+	for _, d := range closed {
+		d.Close(ctx)
+		if d.next != nil {
+			f.mu.Lock()
+			f.start(d.next)
+			f.mu.Unlock()
+		}
+	}
+}
+
+// remove takes out what an instance leaves behind: services that have been replaced,
+// and fronts that are to be closed. All of that takes its time, for which servers
+// that attach must not wait.
+func (f *frontage) remove(i *instance) (replaced []*front.Service, closed []*facade) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for address, d := range f.open {
-		for _, s := range d.retired {
-			s.Drain(ctx)
-		}
-		d.retired = nil
-		if d.instance != i {
-			continue
-		}
-		delete(f.open, address)
-		d.Close(ctx)
-		if d.next != nil {
-			f.start(d.next)
+		replaced, d.retired = append(replaced, d.retired...), nil
+		if d.instance == i {
+			delete(f.open, address)
+			closed = append(closed, d)
 		}
 	}
+	return replaced, closed
 }
 
 // successors returns what is closed when the next instance is where this one has
@@ -255,7 +268,7 @@ func (f *frontage) successors(i *instance) (all []<-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for address := range f.open {
-		if a := f.awaited[address]; a != nil && a.instance != i {
+		if a := f.awaited[address]; a != nil && a.instance != weak.Make(i) {
 			all = append(all, a.attached)
 		}
 	}
