@@ -77,18 +77,18 @@ func (n *NoNudify) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 	if o, ok := rest.(*outgoing); ok {
 		return n.handOver(ctx, o, r)
 	}
-	if n.Next == nil || observed(ctx, w) {
+	if n.Next == nil || followed(ctx, w) {
 		return plugin.NextOrFailure(directive.Name, n.Next, ctx, rest, r)
 	}
 	return n.Next.ServeDNS(ctx, rest, r)
 }
 
-// observed reports whether somebody wants to know which plugin comes next: a
+// followed reports whether somebody wants to know which plugin comes next: a
 // trace, or the writer. plugin.NextOrFailure tells them, for an allocation and
 // 300 bytes of stack.
 //
 //go:noinline
-func observed(ctx context.Context, w dns.ResponseWriter) bool {
+func followed(ctx context.Context, w dns.ResponseWriter) bool {
 	_, tracked := w.(plugin.PluginTracker)
 	return tracked || opentracing.SpanFromContext(ctx) != nil
 }

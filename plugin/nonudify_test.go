@@ -307,8 +307,8 @@ func (t *tracker) SetPlugin(name string)     { t.plugin = name }
 func (t *tracker) GetPlugin() string         { return t.plugin }
 func (t *tracker) WriteMsg(m *dns.Msg) error { return nil }
 
-// TestObserved: who wants to know what comes next is told, as by any plugin.
-func TestObserved(t *testing.T) {
+// TestFollowed: who wants to know what comes next is told, as by any plugin.
+func TestFollowed(t *testing.T) {
 	n := handler(t, "list builtin\nblock badsite.example")
 	n.Next = plugin.HandlerFunc(func(_ context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) { return 0, w.WriteMsg(r) })
 	q := new(dns.Msg).SetQuestion("good.example.", dns.TypeA)
