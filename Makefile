@@ -24,7 +24,9 @@ COLD     = github.com/caddyserver/... github.com/mholt/... github.com/libdns/...
            $(addprefix $(shell $(GO) list -m)/plugin/,builtin bypass directive discovery feed helpline primary rpz sinkhole/... source)
 HOT      = encoding/binary github.com/coredns/coredns/plugin github.com/coredns/coredns/plugin/acl github.com/coredns/coredns/plugin/cache \
            github.com/coredns/coredns/plugin/forward github.com/coredns/coredns/plugin/metrics github.com/coredns/coredns/plugin/pkg/... github.com/coredns/coredns/plugin/view
-FLAGS    = -trimpath -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" $(COLD:%=-gcflags=%=-l) $(HOT:%=-gcflags=%=)
+# ALIGN has functions of amd64 begin at every 16 octets instead of every 32, which is 0.3 MB of nothing less.
+ALIGN    = $(if $(filter amd64,$(shell $(GO) env GOARCH)),-funcalign=16)
+FLAGS    = -trimpath -tags grpcnotrace -ldflags "-s -w $(ALIGN) -X main.version=$(VERSION)" $(COLD:%=-gcflags=%=-l) $(HOT:%=-gcflags=%=)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
 FUZZTIME ?= 60s
@@ -89,7 +91,7 @@ small: # routers have 32 bits
 
 cross: # both programs for every system they are made for
 	@for t in $(TARGETS); do echo $$t; \
-	  GOOS=$${t%/*} GOARCH=$${t#*/} GOMIPS=softfloat CGO_ENABLED=0 $(GO) build $(FLAGS) -o build/$$t/ ./cmd/coredns ./cmd/nonudify || exit 1; done
+	  GOOS=$${t%/*} GOARCH=$${t#*/} GOMIPS=softfloat $(MAKE) build BIN=build/$$t || exit 1; done
 
 stock: # the full upstream CoreDNS with the plugin in it
 	GO=$(GO) sh deploy/stock.sh build/stock
