@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -141,11 +140,8 @@ func (p *publication) chooseSalt() error {
 
 // saltBefore returns the header of the blinded list that is in the directory.
 func (p *publication) saltBefore() (list.Header, error) {
-	f, err := os.Open(filepath.Join(p.dir, listName(list.ToHashes)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return list.Header{}, nil
-	}
-	if err != nil {
+	f, err := openRegular(filepath.Join(p.dir, listName(list.ToHashes)))
+	if err != nil || f == nil {
 		return list.Header{}, err
 	}
 	defer f.Close()
@@ -157,7 +153,7 @@ func (p *publication) saltBefore() (list.Header, error) {
 // warnKey says so when the edition is signed with another key than the one before.
 func (p *publication) warnKey(e *env) {
 	var before minisign.PublicKey
-	text, err := os.ReadFile(filepath.Join(p.dir, pubName))
+	text, err := p.heldText(pubName, maxKeyFile)
 	if err != nil || before.UnmarshalText(bytes.TrimSpace(text)) != nil {
 		return
 	}

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+
+	"aead.dev/minisign"
+
+	"github.com/nonudify/nonudify/plugin/feed"
 )
 
 // changes writes what has changed since the edition before. The new one is read as
@@ -24,8 +27,12 @@ func (p *publication) changes(e *env) error {
 	switch {
 	case before == nil:
 		return p.first(now)
-	case before == p.before.held && before.sum == now.sum && p.keepChanges() == nil:
-		return nil
+	case before == p.before.held && before.sum == now.sum:
+		err := p.keepChanges()
+		if err == nil {
+			return nil
+		}
+		e.note("warning: what has changed by this edition is not known any more: %v", err)
 	}
 	return p.compare(e, before, now)
 }
@@ -75,31 +82,58 @@ func (p *publication) compare(e *env, before, now *oneEdition) error {
 }
 
 // keepChanges takes the changelog over from the edition that is there, which is the
-// same one. The error is for one that is not there, or was not made here.
+// same one. The error is for one that is not there, or was not made here: what is taken
+// over is signed again, so it has to be what was signed.
 func (p *publication) keepChanges() error {
+	for _, name := range []string{changesText, changesJSON} {
+		if err := p.stageBy(name, func(w io.Writer) error { return p.copySigned(w, name) }); err != nil {
+			return err
+		}
+	}
 	x, err := p.readChanges()
+	p.change = x
+	return err
+}
+
+// errUnsigned says that somebody else may have written a file.
+var errUnsigned = errors.New("is not signed with this key")
+
+// copySigned copies a file of the edition that is there, if the key that signs this one
+// has signed it.
+func (p *publication) copySigned(w io.Writer, name string) error {
+	signature, err := p.heldText(name+signatureSuffix, feed.MaxSignature)
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{changesText, changesJSON} {
-		err = errors.Join(err, p.stageBy(name, func(w io.Writer) error {
-			f, err := os.Open(filepath.Join(p.dir, name))
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			_, err = io.Copy(w, f)
-			return err
-		}))
+	f, err := openRegular(filepath.Join(p.dir, name))
+	if err != nil || f == nil {
+		return errors.Join(err, fmt.Errorf("%s: is missing, or is no file", name))
 	}
-	p.change = x
-	return err
+	defer f.Close()
+	m := minisign.NewReader(f)
+	if _, err := io.Copy(w, m); err != nil {
+		return err
+	}
+	if pub, ok := p.secret.Public().(minisign.PublicKey); !ok || !m.Verify(pub, signature) {
+		return fmt.Errorf("%s: %w", name, errUnsigned)
+	}
+	return nil
+}
+
+// heldText reads a small file of the edition that is there, nothing if it is none.
+func (p *publication) heldText(name string, limit int64) ([]byte, error) {
+	f, err := openRegular(filepath.Join(p.dir, name))
+	if err != nil || f == nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readSmall(f, limit)
 }
 
 // readChanges reads from the changelog what the index says of it. That is in the last
 // object of it. One that names names is none of a blinded edition.
 func (p *publication) readChanges() (x indexChange, err error) {
-	f, err := os.Open(filepath.Join(p.dir, changesJSON))
+	f, err := p.root.Open(changesJSON)
 	if err != nil {
 		return x, err
 	}
