@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -229,6 +230,9 @@ func judgeSources(name dnsname.Name, r provenance.Record, say sayer) {
 		if host == name || host.IsBelow(name) {
 			say(isError, "link", "a source is a link to the listed site itself")
 		}
+		if isPrivate(s) {
+			say(isError, "private", "a source is how to reach somebody, or how to log in somewhere, and sources are published: give it an id")
+		}
 	}
 	switch {
 	case len(publishers) == 0:
@@ -238,6 +242,22 @@ func judgeSources(name dnsname.Name, r provenance.Record, say sayer) {
 	case len(publishers) == 1:
 		say(isHint, "few-sources", "has one source")
 	}
+}
+
+// private is in a source that says how to reach a person, or that has a user or a
+// password in a URL.
+var private = regexp.MustCompile(`(?i)^(mailto|tel|sms|sips?|xmpp):|://[^/?#]*@|^\+[0-9][-./()0-9]{6,}$`)
+
+// isPrivate reports whether a source is nobody's business but the editors'. What stands
+// behind the "@" of an id is a copy, a day or a version for instance; if it is a domain,
+// the source is an address of mail.
+func isPrivate(source string) bool {
+	if strings.Contains(source, "://") || private.MatchString(source) {
+		return private.MatchString(source)
+	}
+	_, copied, _ := strings.Cut(source, "@")
+	name, err := dnsname.Parse(copied)
+	return err == nil && name.Labels() > 1
 }
 
 // siteOf returns the host of a source that is a URL, "" of an id.
