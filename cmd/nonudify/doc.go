@@ -128,8 +128,9 @@
 // (code)", at most -max times, before the summary:
 //
 //	error    no-provenance, remark, provenance (the comment is missing, free text, or cannot be
-//	         read), no-source, link (a source on the listed site itself), duplicate, future, order
-//	         (of its days), appeal-upheld, never (a name that plugin/builtin/lookalikes.tsv spares)
+//	         read), no-source, late-source (the first, behind 1000 entries without), link (a source on
+//	         the listed site itself), private (a source that is somebody's address, or has a
+//	         password), duplicate, future, order (of its days), appeal-upheld, never (a name that plugin/builtin/lookalikes.tsv spares)
 //	warning  covered (by an entry above it), few-sources (one, and high confidence), review-due (after
 //	         90 days), no-review (nor a day on which the list was issued), appeal-due (open for more
 //	         than 14 days), look-alike (of a protected name), mixed-script, confusable

@@ -63,6 +63,7 @@ type editor struct {
 
 	source   bool // this one is
 	decided  bool
+	late     bool     // that it is not was wrong
 	pending  []listed // while it is not decided
 	line     map[dnsname.Name]int
 	entries  int
@@ -80,16 +81,21 @@ type listed struct {
 
 // see is told of each rule that the resolver would use.
 func (d *editor) see(r rule.Rule, line int, comment func() string, refused error) {
-	if refused != nil || r.Action != rule.Block || r.Name == "" || d.decided && !d.source {
+	if refused != nil || r.Action != rule.Block || r.Name == "" || d.late {
 		return
 	}
 	x := listed{r.Name, line, comment()}
-	if d.source {
+	sourced := provenance.Is(x.comment) && strings.Contains(x.comment, "sources=")
+	switch {
+	case d.source:
 		d.entry(x)
-		return
+	case !d.decided:
+		d.pending = append(d.pending, x)
+		d.decide(d.demand || sourced, len(d.pending) == sourceHead)
+	case sourced:
+		d.late = true
+		d.report(issue{x.line, x.name, "late-source", isError, fmt.Sprintf("names its sources, and none of the first %d entries does: -provenance tells what they lack", sourceHead)})
 	}
-	d.pending = append(d.pending, x)
-	d.decide(d.demand || provenance.Is(x.comment) && strings.Contains(x.comment, "sources="), len(d.pending) == sourceHead)
 }
 
 // decide settles whether a list is a source once that is certain.

@@ -151,7 +151,7 @@ func TestIssuesOfList(t *testing.T) {
 		{"no source", "a.example\nb.example # since=2026-01-01\n", nil, nil},
 		{"no source, and said to be one", "a.example\nb.example # since=x\n", []string{"-provenance"}, []string{"1 error no-provenance", "2 error provenance"}},
 		{"named in time", many.String() + "last.example" + known + "\n", []string{"-max", "1"}, []string{"1 error no-provenance"}},
-		{"named too late", many.String() + "y.example\nlast.example" + known + "\n", nil, nil},
+		{"named too late", many.String() + "y.example\nlast.example" + known + "\nbeyond.example" + known + "\n", nil, []string{"1001 error late-source"}},
 		{"other formats", "! Serial: 1\n||a.example^" + seen + "\n@@||ok.a.example^\n||b.example^\n", nil, []string{"4 error no-provenance"}},
 		{"a blinded list", "# Salt: 000102030405060708090a0b0c0d0e0f\n5c0177c336babfdfcefe048cc66b814f\n", []string{"-provenance"}, nil},
 	}
