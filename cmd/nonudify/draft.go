@@ -89,6 +89,16 @@ func (d *draft) replace() error {
 	return syncDir(filepath.Dir(d.name))
 }
 
+// permit gives the draft the group and the permissions of the file that was there. A
+// group that it cannot have gets nothing.
+func (d *draft) permit(before fs.FileInfo) error {
+	perm := before.Mode().Perm()
+	if !sameGroup(d.temp, before) {
+		perm &^= 0o070
+	}
+	return os.Chmod(d.temp, perm)
+}
+
 // create gives the draft its name, and fails with fs.ErrExist if something has
 // it already: a link, unlike a renaming, never replaces. Some file systems have
 // no links; there it is looked first.

@@ -40,6 +40,33 @@ func TestDraftInterrupted(t *testing.T) {
 	}
 }
 
+// TestMergePermissions: notes of editors are not for everybody, so whoever could not read
+// them cannot read what merge makes of them.
+func TestMergePermissions(t *testing.T) {
+	const entry = "badsite.example # sources=a,b note=\"for editors\"\n"
+	for _, c := range []struct {
+		name      string
+		in, there os.FileMode // 0: it is not there
+		want      os.FileMode
+	}{
+		{"into what was closed", 0o644, 0o600, 0o600}, {"into what a group had", 0o600, 0o640, 0o640}, {"into what everybody had", 0o600, 0o644, 0o644},
+		{"of what is closed", 0o640, 0, 0o600}, {"of what everybody has", 0o644, 0, 0o644},
+	} {
+		in, out := write(t, "in.txt", entry), filepath.Join(t.TempDir(), "out.txt")
+		err := os.Chmod(in, c.in)
+		if c.there != 0 {
+			err = errors.Join(err, os.WriteFile(out, []byte(entry), 0o600), os.Chmod(out, c.there))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		succeed(t, "merge", "-o", out, write(t, "theirs.txt", entry), in)
+		if info, err := os.Stat(out); err != nil || info.Mode().Perm()&^c.want != 0 || c.there != 0 && info.Mode().Perm() != c.want {
+			t.Errorf("%s: %v, %v, want %v", c.name, err, info.Mode(), c.want)
+		}
+	}
+}
+
 // TestFilesFull has the file of each verb break off: what was there stays, and nothing
 // else is left. The limit is in blocks of 512 bytes, or of 1024.
 func TestFilesFull(t *testing.T) {

@@ -15,6 +15,12 @@ func isOurs(info fs.FileInfo) bool {
 	return ok && int(s.Uid) == syscall.Geteuid()
 }
 
+// sameGroup gives a file the group of another, and reports whether it has that.
+func sameGroup(name string, as fs.FileInfo) bool {
+	s, ok := as.Sys().(*syscall.Stat_t)
+	return ok && os.Chown(name, -1, int(s.Gid)) == nil
+}
+
 // asOwner does something in a directory and, if we are root, as the user that the
 // directory belongs to: a server that runs as that user could not lock, replace
 // or remove what root leaves there. What is made can be read by everybody, so
