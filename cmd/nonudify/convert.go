@@ -109,6 +109,8 @@ func (c *convertFlags) check(files []string) error {
 		return usagef("-origin is for rpz and knot")
 	case c.json && c.out == "":
 		return usagef("-json goes with -o")
+	case sameFile(c.out, files[0]):
+		return usagef("-o %s: is the list itself, whose comments, and what else %s cannot say, would be lost", c.out, c.To)
 	}
 	return nil
 }
