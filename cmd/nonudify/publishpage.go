@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -108,12 +109,13 @@ func (x *index) ways() (ways []way) {
 }
 
 // settings returns how a file gets to where a product expects it, and what the
-// product's configuration needs.
+// product's configuration needs. Some products look by themselves whether the file is
+// another, so it is there in one step; and some directories no package makes.
 func (x *index) settings(s subscriber, name string) (commands, snippet string) {
 	p := products[slices.IndexFunc(products, func(p product) bool { return p.name == s.config })]
 	commands = x.check(name)
 	if strings.HasPrefix(p.file, "/") {
-		commands += fmt.Sprintf(" &&\n    install -m 644 %s %s", name, p.file)
+		commands += fmt.Sprintf(" &&\n    mkdir -p %s &&\n    install -m 644 %s %s.new &&\n    mv %s.new %s", path.Dir(p.file), name, p.file, p.file, p.file)
 	} else {
 		p.file = name
 	}

@@ -108,7 +108,7 @@ func TestIndexPage(t *testing.T) {
 		"Example Watch decides", "appeals@lists.example", "2026112201, issued on 22 November 2026", "Good until6 December 2026", "Names104", "CC0-1.0",
 		"list https://lists.example/nudify/nudify.txt id nudify.lists.example key RWSyyjgH305XM7KOwHm8KWzMgrDbdPmQbXReEqS/ghXaiIach+tst34Z",
 		"https://lists.example/nudify/nudify.adblock", "minisign -Vm nudify.cdb -P RWSyyjgH305XM7KOwHm8KWzMgrDbdPmQbXReEqS/ghXaiIach+tst34Z && " +
-			"install -m 644 nudify.cdb /etc/dnsdist/nudify.cdb", "break-dnssec yes", "Each new edition takes 'rndc reload nudify.rpz'.",
+			"mkdir -p /etc/dnsdist && install -m 644 nudify.cdb /etc/dnsdist/nudify.cdb.new && mv /etc/dnsdist/nudify.cdb.new /etc/dnsdist/nudify.cdb", "break-dnssec yes", "Each new edition takes 'rndc reload nudify.rpz'.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in it", want)
