@@ -3,14 +3,14 @@
 // helps those who were led to such a site. Only fetch asks anything of the network.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
-//	nonudify lint [-format FORMAT] [-addresses] [-provenance] [-max N] [-json] FILE...
+//	nonudify lint [-format FORMAT] [-addresses] [-provenance] [-never FILE]... [-max N] [-json] FILE...
 //	nonudify diff [-shrink PERCENT] [-summary] [-json] OLD NEW
 //	nonudify convert [-to TARGET] [-format FORMAT] [-o OUT] [-exact] [-origin NAME] [-salt HEX] [-strict] [-json] [-config PRODUCT] FILE
 //	nonudify compile [-format FORMAT] [-o OUT] [-json] LIST
 //	nonudify merge [-o FILE] [-drop] FILE...
 //	nonudify suggest [-in FILE] [-spare FILE]... [-max N] [-json] LIST...
 //	nonudify stats [-old FILE] [-top N] [-json] LIST
-//	nonudify publish [-o DIR] [-url URL] [-key FILE] [-passfile FILE] [-serial N|next] [-issued TIME] [-expires TIME|DAYS] [-previous FILE] [-salt HEX|FILE] [-comments WHICH] [-blinded] [-format FORMAT] [-provenance] [-organization NAME] [-policy URL] [-json] FILE
+//	nonudify publish [-o DIR] [-url URL] [-key FILE] [-passfile FILE] [-serial N|next] [-issued TIME] [-expires TIME|DAYS] [-previous FILE] [-salt HEX|FILE] [-comments WHICH] [-blinded] [-format FORMAT] [-provenance] [-never FILE]... [-organization NAME] [-policy URL] [-json] FILE
 //	nonudify fetch [-conf COREFILE] [-key PUBKEY|FILE]... [-signature URL|FILE] [-id LIST-ID] [-format FORMAT] [-max BYTES] [-shrink PERCENT] [-bootstrap ADDRESS]... [-tsig FILE] [-o FILE] [-json] URL...
 //	nonudify approve [-state DIR] [-conf COREFILE] [-json] [LIST|SOURCE ENTRIES]
 //	nonudify keygen [-o NAME] [-passfile FILE] [-nopass] [-force]
@@ -130,7 +130,8 @@
 //	error    no-provenance, remark, provenance (the comment is missing, free text, or cannot be
 //	         read), no-source, late-source (the first, behind 1000 entries without), link (a source on
 //	         the listed site itself), private (a source that is somebody's address, or has a
-//	         password), duplicate, future, order (of its days), appeal-upheld, never (a name that plugin/builtin/lookalikes.tsv spares)
+//	         password), duplicate, future, order (of its days), appeal-upheld, never (a name that
+//	         plugin/builtin/lookalikes.tsv or a file of -never spares, or one above or below it)
 //	warning  covered (by an entry above it), few-sources (one, and high confidence), review-due (after
 //	         90 days), no-review (nor a day on which the list was issued), appeal-due (open for more
 //	         than 14 days), look-alike (of a protected name), mixed-script, confusable

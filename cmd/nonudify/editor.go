@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -9,10 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/nonudify/nonudify/plugin/builtin"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/likeness"
 	"github.com/nonudify/nonudify/plugin/list"
@@ -67,9 +64,11 @@ type editor struct {
 	pending  []listed // while it is not decided
 	line     map[dnsname.Name]int
 	entries  int
-	known    int  // entries with provenance
-	unviewed int  // entries without a review of their own
-	over     bool // more entries than maxHeld
+	known    int                  // entries with provenance
+	unviewed int                  // entries without a review of their own
+	over     bool                 // more entries than maxHeld
+	covers   map[dnsname.Name]int // entries above names that must not be listed, and their lines
+	passed   exceptions
 }
 
 // listed is one entry.
@@ -77,14 +76,18 @@ type listed struct {
 	name    dnsname.Name
 	line    int
 	comment string
+	alone   bool // what is below it is not blocked
 }
 
 // see is told of each rule that the resolver would use.
 func (d *editor) see(r rule.Rule, line int, comment func() string, refused error) {
+	if refused == nil && r.Action == rule.Pass {
+		d.passed.add(r.Name, d.famous)
+	}
 	if refused != nil || r.Action != rule.Block || r.Name == "" || d.late {
 		return
 	}
-	x := listed{r.Name, line, comment()}
+	x := listed{r.Name, line, comment(), r.Trigger == rule.Exact}
 	sourced := provenance.Is(x.comment) && strings.Contains(x.comment, "sources=")
 	switch {
 	case d.source:
@@ -123,6 +126,7 @@ func (d *editor) finish(h list.Header) {
 			d.report(issue{d.line[name], name, "covered", isWarning, fmt.Sprintf("is below %s of line %d, which blocks it already", above, d.line[above])})
 		}
 	}
+	d.judgeCovers()
 	if d.unviewed == 0 {
 		return
 	}
@@ -152,6 +156,7 @@ func (d *editor) entry(x listed) {
 	}
 	d.twice(x, say)
 	d.famous.judge(x.name, say)
+	d.cover(x)
 	r, ok := d.record(x, say)
 	if !ok {
 		return
@@ -200,31 +205,6 @@ func (d *editor) record(x listed, say sayer) (provenance.Record, bool) {
 		return r, err == nil
 	}
 	return provenance.Record{}, false
-}
-
-// judge looks at the name alone.
-func (f *famous) judge(name dnsname.Name, say sayer) {
-	switch above, why, ok := f.never(name); {
-	case !ok:
-	case above == name:
-		say(isError, "never", "must not be listed: %s", why)
-	default:
-		say(isError, "never", "is below %s, which must not be listed: %s", above, why)
-	}
-	if other, why, ok := f.names.Like(name); ok {
-		say(isWarning, "look-alike", "%s as %s, which is protected: is it the one that was meant?", why, other)
-	}
-	for label := range strings.SplitSeq(string(name), ".") {
-		if mixed := likeness.Mixed(label); mixed != nil {
-			say(isWarning, "mixed-script", "mixes the scripts %s in %q", strings.Join(mixed, " and "), likeness.Unicode(label))
-		}
-		if ascii, ok := likeness.Disguise(label); ok {
-			say(isWarning, "confusable", "%q looks like %q and is not", likeness.Unicode(label), ascii)
-		}
-	}
-	if who, ok := likeness.Person(name); ok {
-		say(isHint, "person", "reads like the name of a person (%q): publishing it may harm whoever is called so", who)
-	}
 }
 
 // judgeSources looks at who says so.
@@ -340,48 +320,6 @@ func (d *editor) judgeAppeal(a provenance.Appeal, say sayer) {
 		say(isHint, "appeal-open", "an appeal is open since %s", a.Since)
 	}
 }
-
-// famous are the names that an editor has in mind.
-type famous struct {
-	names  likeness.Known          // the protected ones
-	spared map[dnsname.Name]string // what must never be listed, and why
-	shared map[dnsname.Name]bool   // of these: what may be listed below, as others have sites there
-}
-
-// never returns the name that must not be listed, itself or with what is below it, why
-// that is so, and whether there is one. As with the guard of the resolver, what is
-// below a name that is shared by many may be.
-func (f *famous) never(name dnsname.Name) (above dnsname.Name, why string, ok bool) {
-	for above := range name.Suffixes() {
-		if why, ok := f.spared[above]; ok && (above == name || !f.shared[above]) {
-			return above, why, true
-		}
-	}
-	return "", "", false
-}
-
-// wellKnown returns what is compiled in.
-var wellKnown = sync.OnceValues(func() (*famous, error) {
-	f := &famous{spared: map[dnsname.Name]string{}, shared: map[dnsname.Name]bool{}}
-	for i, text := range [][]byte{builtin.Help(), builtin.Shared()} {
-		s := list.NewScanner(bytes.NewReader(text), list.Config{Format: list.Domains})
-		for s.Scan() {
-			f.names.Add(s.Rule().Name)
-			f.shared[s.Rule().Name] = i == 1
-		}
-		if err := s.Err(); err != nil {
-			return nil, err
-		}
-	}
-	for row := range strings.Lines(string(builtin.Lookalikes())) {
-		columns := strings.Split(row, "\t")
-		if name, err := dnsname.Parse(columns[0]); err == nil && name.Labels() > 1 && len(columns) > 1 {
-			f.spared[name] = columns[1]
-			f.shared[name] = f.shared[name] || strings.HasPrefix(columns[1], "parent of")
-		}
-	}
-	return f, nil
-})
 
 // refusalCodes are the codes of lines that the resolver refuses, by their reason.
 var refusalCodes = []struct {

@@ -153,6 +153,10 @@ func TestIssuesOfList(t *testing.T) {
 		{"named in time", many.String() + "last.example" + known + "\n", []string{"-max", "1"}, []string{"1 error no-provenance"}},
 		{"named too late", many.String() + "y.example\nlast.example" + known + "\nbeyond.example" + known + "\n", nil, []string{"1001 error late-source"}},
 		{"other formats", "! Serial: 1\n||a.example^" + seen + "\n@@||ok.a.example^\n||b.example^\n", nil, []string{"4 error no-provenance"}},
+		{"above one that must not be listed", "mit.edu" + seen + "\nx.example" + seen + "\nmit.edu" + seen + "\n", nil, []string{"1 error never", "3 error duplicate"}},
+		{"the name alone above it", "! Serial: 1\n|mit.edu^" + seen + "\n", nil, nil},
+		{"above it, and excepted", "! Serial: 1\n||mit.edu^" + seen + "\n@@||media.mit.edu^\n", nil, nil},
+		{"above it, and something else excepted", "! Serial: 1\n@@||mit.edu.example^\n@@||x.detectfakes.media.mit.edu^\n||mit.edu^" + seen + "\n", nil, []string{"4 error never"}},
 		{"a blinded list", "# Salt: 000102030405060708090a0b0c0d0e0f\n5c0177c336babfdfcefe048cc66b814f\n", []string{"-provenance"}, nil},
 	}
 	for _, tt := range tests {

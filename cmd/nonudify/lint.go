@@ -16,7 +16,7 @@ import (
 
 var lint = verb{
 	name:  "lint",
-	args:  "[-format FORMAT] [-addresses] [-provenance] [-max N] [-json] FILE...",
+	args:  "[-format FORMAT] [-addresses] [-provenance] [-never FILE]... [-max N] [-json] FILE...",
 	short: "tell which lines of a list are refused, and what the resolver would make of the rest",
 	long: `lint reads lists as the resolver would, plain or packed with gzip or zstd; "-" is
 the standard input. It writes each refused line, then a summary of the file.
@@ -42,6 +42,7 @@ type lintFlags struct {
 	max       int // refused lines to show of each file, and issues; 0 is all of them
 	json      bool
 	demand    bool // each file is the source of a list
+	never     []string
 }
 
 func runLint(e *env, fs *flag.FlagSet, args []string) (int, error) {
@@ -50,6 +51,7 @@ func runLint(e *env, fs *flag.FlagSet, args []string) (int, error) {
 	fs.BoolVar(&c.addresses, "addresses", false, "use the address triggers of a policy zone")
 	fs.IntVar(&c.max, "max", 1000, "show at most `N` refused lines of each file, and as many issues; 0 is all of them")
 	fs.BoolVar(&c.demand, "provenance", false, "hold each file to the rules for the source of a list, even if it names no source")
+	neverFlag(fs, &c.never)
 	fs.BoolVar(&c.json, "json", false, "write a JSON array with an object for each file")
 	files, err := parse(fs, args)
 	switch {
@@ -114,7 +116,7 @@ func (c lintFlags) read(e *env, name string, r io.Reader, modified time.Time) (*
 	if !c.json {
 		rep.lines = e.stdout
 	}
-	known, err := wellKnown()
+	known, err := famousWith(e, c.never)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ import (
 var publish = verb{
 	name: "publish",
 	args: "[-o DIR] [-url URL] [-key FILE] [-passfile FILE] [-serial N|next] [-issued TIME] [-expires TIME|DAYS] [-previous FILE] [-salt HEX|FILE] " +
-		"[-comments WHICH] [-blinded] [-format FORMAT] [-provenance] [-organization NAME] [-policy URL] [-json] FILE",
+		"[-comments WHICH] [-blinded] [-format FORMAT] [-provenance] [-never FILE]... [-organization NAME] [-policy URL] [-json] FILE",
 	short: "write a new edition of a list in every format, signed, with a page and a changelog",
 	long: `publish makes all that the publisher of a list puts on a web server out of its
 one source: the list in every format of 'nonudify convert', blinded as well, a
@@ -44,6 +44,7 @@ type publishFlags struct {
 	url, organization, policy string
 	blinded, demand, json     bool
 	format                    list.Format
+	never                     []string
 }
 
 func (c *publishFlags) declare(fs *flag.FlagSet) {
@@ -60,6 +61,7 @@ func (c *publishFlags) declare(fs *flag.FlagSet) {
 	fs.BoolVar(&c.blinded, "blinded", false, "publish the list blinded only")
 	fs.TextVar(&c.format, "format", list.Auto, "the `FORMAT` of the list, instead of finding out")
 	fs.BoolVar(&c.demand, "provenance", false, "hold the list to the rules for the source of a list, even if it names no source")
+	neverFlag(fs, &c.never)
 	fs.StringVar(&c.organization, "organization", "", "`NAME` decides what is on the list")
 	fs.StringVar(&c.policy, "policy", "", "the editorial policy is at `URL`")
 	fs.BoolVar(&c.json, "json", false, "write the index as a JSON object, too")
@@ -98,6 +100,11 @@ func (c *publishFlags) check(files []string) error {
 		return usagef("-url is missing: it says where the files will be found")
 	case c.comments != commentsPublic && c.comments != commentsAll && c.comments != commentsNone:
 		return usagef("-comments %q: want public, all or none", c.comments)
+	}
+	for _, file := range c.never {
+		if within(c.out, file) {
+			return usagef("%s: the names that must not be listed must not be in the directory that is published", file)
+		}
 	}
 	for what, file := range map[string]string{"the list": files[0], "the secret key": c.key, "the passphrase": c.passfile} {
 		if within(c.out, file) {

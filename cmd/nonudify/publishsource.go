@@ -43,7 +43,7 @@ func (c *publishFlags) source(e *env, name string) (*manuscript, error) {
 		return nil, err
 	}
 	defer body.Close()
-	famous, err := wellKnown()
+	famous, err := famousWith(e, c.never)
 	if err != nil {
 		return nil, err
 	}
