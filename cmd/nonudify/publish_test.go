@@ -472,6 +472,28 @@ func TestPublishDiskFull(t *testing.T) {
 	}
 }
 
+// TestPublishOtherKey warns of the key of the edition before as long as its file is not
+// larger than one can be.
+func TestPublishOtherKey(t *testing.T) {
+	dir := t.TempDir()
+	p, e := commanded(t, append(publishing(t, 1)[1:], "-o", dir))
+	before, err := os.ReadFile(strings.TrimSuffix(publishing(t, 1)[4], ".key") + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int]bool{len(before): true, maxKeyFile: true, maxKeyFile + 1: false} {
+		text := append(bytes.Clone(before), bytes.Repeat([]byte("\n"), size-len(before))...)
+		if err := os.WriteFile(filepath.Join(dir, pubName), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var stderr bytes.Buffer
+		e.stderr = &stderr
+		if p.warnKey(e); strings.Contains(stderr.String(), "signed with key") != want {
+			t.Errorf("%d bytes: %q", size, &stderr)
+		}
+	}
+}
+
 // TestSerialAfter has serials go on, round, and never back.
 func TestSerialAfter(t *testing.T) {
 	day := func(s string) time.Time {
