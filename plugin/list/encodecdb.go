@@ -94,6 +94,9 @@ func (l listing) database(out *bufio.Writer) (done Written, err error) {
 	return done, l.writeTables(out, &y, header)
 }
 
+// maxWire is the length of the longest name in octets on the wire (RFC 1035 §2.3.4).
+const maxWire = 255
+
 // records calls f with the key and the value of each name. They are valid until
 // it returns.
 func (l listing) records(f func(key, value []byte) error) (lost Loss, idle int, err error) {

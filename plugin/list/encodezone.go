@@ -2,10 +2,10 @@ package list
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/rpz"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
@@ -13,18 +13,12 @@ import (
 // short, because trigger and origin must fit into one name together.
 const DefaultOrigin dnsname.Name = "nudify.rpz"
 
-// maxWire is the length of the longest name in octets on the wire (RFC 1035 §2.3.4).
-const maxWire = 255
-
-// What the records of a policy zone say (draft-vixie-dnsop-dns-rpz-00 §3).
-const (
-	zoneNXDOMAIN = " CNAME ."
-	zoneNODATA   = " CNAME *."
-	zonePass     = " CNAME rpz-passthru."
+// What the records of a policy zone say.
+var (
+	zoneNXDOMAIN = " CNAME " + rpz.Target(rule.Block, false)
+	zoneNODATA   = " CNAME " + rpz.Target(rule.Block, true)
+	zonePass     = " CNAME " + rpz.Target(rule.Pass, false)
 )
-
-// metaOwner is where a zone describes its list.
-const metaOwner = "_list.meta"
 
 // zoneStart writes what makes the file a zone. Its name is the server's to say,
 // so everything is relative to it. The serial of a list without one is 1.
@@ -33,7 +27,7 @@ func zoneStart(h Header) []byte {
 	if CheckID(h.ID) != nil {
 		return text
 	}
-	text = fmt.Appendf(text, "%s TXT \"v=1 list=%s", metaOwner, h.ID)
+	text = fmt.Appendf(text, "%s TXT \"v=1 list=%s", rpz.Meta, h.ID)
 	if !h.Expires.IsZero() {
 		text = fmt.Appendf(text, " expires=%s", h.Expires.UTC().Format(time.RFC3339))
 	}
@@ -46,11 +40,10 @@ func zoneRoom(origin dnsname.Name) func(Entry) bool {
 	if origin == "" {
 		origin = DefaultOrigin
 	}
-	const ends = 2 // the length of the first label and the root's
+	zone := origin.FQDN()
 	return func(e Entry) bool {
 		name := string(e.Name)
-		last := name[strings.LastIndexByte(name, '.')+1:]
-		return len("*.")+len(name)+len(origin)+len(".")+ends <= maxWire && !strings.HasPrefix(last, "rpz-") && name != metaOwner
+		return rpz.Fit(zone, name) == nil && rpz.Fit(zone, "*."+name) == nil
 	}
 }
 

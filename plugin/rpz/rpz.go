@@ -36,9 +36,12 @@ var (
 	ErrOutOfZone = errors.New("owner outside of the zone")
 )
 
-// meta is the owner, relative to the zone, of the TXT record with which a
+// Meta is the owner, relative to the zone, of the TXT records with which a
 // publisher describes the list itself.
-const meta = "_list.meta"
+const Meta = "_list.meta"
+
+// passthru is the target of a CNAME that lets a name pass.
+const passthru = "rpz-passthru."
 
 // Parse returns the rule that one record of the policy zone stands for.
 //
@@ -120,7 +123,7 @@ func ofZone(trigger string, rrtype uint16) bool {
 		dns.TypeDNSKEY, dns.TypeDS, dns.TypeCDS, dns.TypeCDNSKEY, dns.TypeZONEMD:
 		return true
 	case dns.TypeTXT:
-		return trigger == "" || strings.EqualFold(trigger, meta)
+		return trigger == "" || strings.EqualFold(trigger, Meta)
 	case dns.TypeCNAME: // at the apex it would be a rule about every name
 		return false
 	}
@@ -141,7 +144,7 @@ func action(trigger, target string) rule.Action {
 	switch {
 	case target == "." || target == "*.":
 		return rule.Block
-	case strings.EqualFold(target, "rpz-passthru."):
+	case strings.EqualFold(target, passthru):
 		return rule.Pass
 	case len(target) == len(trigger)+1 && target[len(trigger)] == '.' &&
 		strings.EqualFold(target[:len(trigger)], trigger) && trigger[0] != '*':

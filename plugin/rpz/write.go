@@ -16,10 +16,6 @@ var (
 	ErrTaken = errors.New("owner of the zone itself")
 )
 
-// Meta is the owner, relative to the zone, of the TXT records with which a
-// publisher describes the list itself.
-const Meta = meta
-
 // maxOwner is the length of the longest owner in text, relative to a zone, with
 // the zone and a dot on either side of it (RFC 1035 §2.3.4).
 const maxOwner = 254
@@ -42,7 +38,7 @@ func Owner(r rule.Rule) string {
 func Target(a rule.Action, open bool) string {
 	switch {
 	case a == rule.Pass:
-		return "rpz-passthru."
+		return passthru
 	case open:
 		return "*."
 	}
@@ -55,7 +51,7 @@ func Fit(origin, owner string) error {
 	switch {
 	case len(owner)+1+len(origin) > maxOwner:
 		return ErrTooLong
-	case strings.EqualFold(owner, meta):
+	case strings.EqualFold(owner, Meta):
 		return ErrTaken
 	case foreign(owner):
 		return ErrTrigger
