@@ -269,7 +269,7 @@ func (u *union) text() []byte {
 	var b bytes.Buffer
 	h := u.header
 	h.Entries = len(u.entries)
-	writeHeader(&b, h)
+	b.Write(h.Comments())
 	for _, remark := range u.remarks {
 		b.WriteString("# " + remark + "\n")
 	}
@@ -281,21 +281,4 @@ func (u *union) text() []byte {
 		b.WriteByte('\n')
 	}
 	return b.Bytes()
-}
-
-// writeHeader writes the fields that are there, one a line.
-func writeHeader(b *bytes.Buffer, h list.Header) {
-	serial := ""
-	if h.Serial != 0 {
-		serial = fmt.Sprint(h.Serial)
-	}
-	for _, f := range []struct{ key, value string }{
-		{"Title", h.Title}, {"List-ID", h.ID}, {"Version", h.Version}, {"Serial", serial}, {"Issued", stamp(h.Issued)},
-		{"Last modified", stamp(h.Modified)}, {"Expires", stamp(h.Expires)}, {"Entries", fmt.Sprint(h.Entries)},
-		{"Homepage", h.Homepage}, {"Appeals", h.Appeals}, {"License", h.License},
-	} {
-		if f.value != "" {
-			fmt.Fprintf(b, "# %s: %s\n", f.key, f.value)
-		}
-	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -142,10 +141,8 @@ func (m *manuscript) comments(which string) knownEntries {
 // in the order of the other files.
 func (m *manuscript) commented(ctx context.Context, e *env, w io.Writer, h list.Header, known knownEntries) (list.Written, error) {
 	h.Entries = m.Set.Len()
-	var head bytes.Buffer
-	writeHeader(&head, h)
 	out := bufio.NewWriter(w)
-	out.Write(head.Bytes())
+	out.Write(h.Comments())
 	for x := range m.entries(ctx, e.bar) {
 		out.WriteString(string(x.Name))
 		if text := known[x.Name].String(); text != "" {

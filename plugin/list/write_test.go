@@ -558,6 +558,20 @@ func TestWriteHeader(t *testing.T) {
 	}
 }
 
+// TestComments has the comments of a header be those that a list in the domains format
+// begins with, but for a salt.
+func TestComments(t *testing.T) {
+	b := book{}
+	b.add(rule.Rule{Name: "badsite.example", Trigger: rule.Subtree, Action: rule.Block})
+	h := header
+	h.Entries = 1
+	want, _ := written(t, b, list.WriteConfig{To: list.ToDomains, Header: h})
+	h.Salt, h.HasSalt = rule.Salt{1}, true
+	if got := string(h.Comments()) + "badsite.example\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // TestWriteRoom has names that only just fit into a format, and some that do not.
 func TestWriteRoom(t *testing.T) {
 	long := func(n int) dnsname.Name { // n characters
