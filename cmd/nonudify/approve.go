@@ -185,7 +185,7 @@ func (c approveFlags) show(e *env, editions []*held) error {
 		fmt.Fprintln(e.stdout, "nothing is held back")
 	}
 	if c.kept == 0 && c.conf != "" {
-		fmt.Fprintf(e.stderr, "nonudify: %s keeps no copy of any list: nothing could be noted as held back, or be approved\n", c.conf)
+		e.note("%s keeps no copy of any list: nothing could be noted as held back, or be approved", c.conf)
 	}
 	return nil
 }

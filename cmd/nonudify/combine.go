@@ -58,10 +58,7 @@ func runCombine(e *env, fs *flag.FlagSet, args []string) (int, error) {
 	case len(files) == 0:
 		return wrong, usagef("no list given")
 	}
-	u := &union{say: func(format string, args ...any) {
-		e.bar.clear()
-		fmt.Fprintf(e.stderr, "nonudify: "+format+"\n", args...)
-	}}
+	u := &union{say: e.note}
 	for i, file := range files {
 		l, err := u.read(e, file)
 		if err != nil {

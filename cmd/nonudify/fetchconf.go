@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -57,7 +56,7 @@ func (c *fetchFlags) all(ctx context.Context, e *env) (int, error) {
 		}
 	}
 	if len(seen) == 0 {
-		fmt.Fprintf(e.stderr, "nonudify: %s: no list comes over the network\n", c.conf)
+		e.note("%s: no list comes over the network", c.conf)
 	}
 	return code, nil
 }
@@ -193,10 +192,4 @@ func (e *env) inState(dir string, do func() error) error {
 		e.note("made %s, which must belong to the user that the server runs as", dir)
 	}
 	return nil
-}
-
-// note tells the person something beside the results.
-func (e *env) note(format string, args ...any) {
-	e.bar.clear()
-	io.WriteString(e.stderr, "nonudify: "+fmt.Sprintf(format, args...)+"\n")
 }

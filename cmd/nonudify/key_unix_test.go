@@ -121,7 +121,7 @@ func killWhileWriting(t *testing.T, cmd *exec.Cmd, dir string) bool {
 // usable reports whether there is a secret key, and fails when it is not whole.
 func usable(t *testing.T, name string) bool {
 	t.Helper()
-	e := &env{stderr: os.Stderr}
+	e := &env{stderr: os.Stderr, bar: &progress{}}
 	_, err := e.secretKey(name, "")
 	if err != nil && !os.IsNotExist(err) {
 		t.Errorf("half a key: %v", err)

@@ -74,8 +74,8 @@ func (c keygenFlags) generate(e *env) (int, error) {
 		return wrong, c.explain(err)
 	}
 	fmt.Fprintf(e.stdout, "%s\n", pub)
-	fmt.Fprintf(e.stderr, "nonudify: wrote %[1]s.key, which is to stay secret, and %[1]s.pub\n"+
-		"nonudify: in a Corefile: list https://… key %s\n", c.name, pub)
+	e.note("wrote %[1]s.key, which is to stay secret, and %[1]s.pub", c.name)
+	e.note("in a Corefile: list https://… key %s", pub)
 	return fine, nil
 }
 
@@ -147,6 +147,6 @@ func (c keygenFlags) write(pub minisign.PublicKey, secret []byte) error {
 // derive tells a person why nothing happens for a while.
 func (e *env) derive() {
 	if e.bar.w != nil {
-		fmt.Fprintln(e.stderr, "nonudify: making a key of the passphrase, which takes some seconds")
+		e.note("making a key of the passphrase, which takes some seconds")
 	}
 }

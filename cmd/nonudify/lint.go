@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -62,12 +61,17 @@ func runLint(e *env, fs *flag.FlagSet, args []string) (int, error) {
 	case len(files) == 0:
 		return wrong, usagef("no file given")
 	}
+	return c.all(e, files)
+}
+
+// all reads every file that can be read, and writes what there is to say of it.
+func (c lintFlags) all(e *env, files []string) (int, error) {
 	code := fine
 	reports := []*report{}
 	for _, file := range files {
 		r, err := c.file(e, file)
 		if err != nil {
-			fmt.Fprintf(e.stderr, "nonudify: %v\n", err)
+			e.note("%v", err)
 			code = wrong
 			continue
 		}

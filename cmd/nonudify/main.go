@@ -100,7 +100,8 @@ func (e *env) verb(name string, args []string) int {
 			return e.do(v, args)
 		}
 	}
-	fmt.Fprintf(e.stderr, "nonudify: unknown verb %q\nnonudify: 'nonudify help' names them all\n", name)
+	e.note("unknown verb %q", name)
+	e.note("'nonudify help' names them all")
 	return wrong
 }
 
@@ -123,11 +124,18 @@ func (e *env) do(v verb, args []string) int {
 
 // fail says why there is no result.
 func (e *env) fail(verb string, err error) int {
-	fmt.Fprintf(e.stderr, "nonudify: %v\n", err)
+	e.note("%v", err)
 	if errors.Is(err, errUsage) {
-		fmt.Fprintf(e.stderr, "nonudify: 'nonudify %s -h' tells how it is used\n", verb)
+		e.note("'nonudify %s -h' tells how it is used", verb)
 	}
 	return wrong
+}
+
+// note tells the person something beside the results, a line in a terminal that has no
+// bar in it.
+func (e *env) note(format string, args ...any) {
+	e.bar.clear()
+	io.WriteString(e.stderr, "nonudify: "+fmt.Sprintf(format, args...)+"\n")
 }
 
 // parse reads flags and returns all other arguments. The two may come in any

@@ -94,7 +94,7 @@ func (e *env) warnOpen(f *os.File) {
 		return
 	}
 	if p := info.Mode().Perm(); p&0o077 != 0 {
-		fmt.Fprintf(e.stderr, "nonudify: warning: %s can be read or written by others (mode %#o): chmod 600 %[1]s\n", f.Name(), p)
+		e.note("warning: %s can be read or written by others (mode %#o): chmod 600 %[1]s", f.Name(), p)
 	}
 }
 

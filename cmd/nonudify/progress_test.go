@@ -94,6 +94,18 @@ func TestBehindBar(t *testing.T) {
 	}
 }
 
+// TestNoteBehindBar takes the bar away in front of what is said, also by lint of one file
+// while it goes on with the next.
+func TestNoteBehindBar(t *testing.T) {
+	for _, args := range [][]string{{"lint", "no-such-file"}, {"sign"}, {"no-such-verb"}} {
+		var term bytes.Buffer
+		e := &env{stdout: io.Discard, stderr: &term, now: time.Now, bar: &progress{w: &term, now: time.Now, shown: true}}
+		if code := e.run(args); code != wrong || !strings.HasPrefix(term.String(), "\r\x1b[Knonudify: ") {
+			t.Errorf("%v: code %d, %q", args, code, &term)
+		}
+	}
+}
+
 // TestIsTerminal takes neither files nor the null device for a terminal.
 func TestIsTerminal(t *testing.T) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)

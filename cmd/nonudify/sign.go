@@ -91,8 +91,7 @@ func (c signFlags) all(e *env, key minisign.PrivateKey, files []string) (int, er
 	for _, file := range files {
 		one, err := c.file(e, key, file)
 		if err != nil {
-			e.bar.clear()
-			fmt.Fprintf(e.stderr, "nonudify: %v\n", err)
+			e.note("%v", err)
 			one = wrong
 		}
 		code = max(code, one)
@@ -127,12 +126,11 @@ func (c signFlags) file(e *env, key minisign.PrivateKey, name string) (int, erro
 
 // warn tells what is wrong with a list that is signed.
 func (c signFlags) warn(e *env, name string, l *feed.List, faults []string) {
-	e.bar.clear()
 	for _, f := range faults {
-		fmt.Fprintf(e.stderr, "nonudify: warning: %s: signed all the same: %s\n", name, f)
+		e.note("warning: %s: signed all the same: %s", name, f)
 	}
 	if n := l.Stats.Refused; n > 0 {
-		fmt.Fprintf(e.stderr, "nonudify: warning: %s: resolvers refuse entries of it, %d in all, which 'nonudify lint' shows\n", name, n)
+		e.note("warning: %s: resolvers refuse entries of it, %d in all, which 'nonudify lint' shows", name, n)
 	}
 }
 

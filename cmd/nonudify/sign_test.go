@@ -168,7 +168,7 @@ func TestKeygenPair(t *testing.T) {
 	seen := map[uint64]bool{}
 	for range 3 {
 		name := newKey(t)
-		e := &env{stderr: os.Stderr}
+		e := &env{stderr: os.Stderr, bar: &progress{}}
 		key, err := e.secretKey(name+".key", "")
 		if err != nil {
 			t.Fatal(err)

@@ -124,10 +124,7 @@ func (c suggestFlags) searcher(e *env, lists []string) (*searcher, error) {
 		s.kin.Spare(name)
 	}
 	for _, file := range c.spare {
-		err := eachName(e, file, func(name dnsname.Name) error { s.spare(name); return nil }, func(err error) {
-			e.bar.clear()
-			fmt.Fprintf(e.stderr, "nonudify: warning: %v\n", err)
-		})
+		err := eachName(e, file, func(name dnsname.Name) error { s.spare(name); return nil }, func(err error) { e.note("warning: %v", err) })
 		if err != nil {
 			return nil, err
 		}
@@ -240,17 +237,17 @@ func (c suggestFlags) write(e *env, s *searcher) (int, error) {
 		}
 	}
 	if s.bad > 0 {
-		fmt.Fprintf(e.stderr, "nonudify: warning: %s could not be read as names, the first: %v\n", count(s.bad, "line", "lines"), s.badOne)
+		e.note("warning: %s could not be read as names, the first: %v", count(s.bad, "line", "lines"), s.badOne)
 	}
-	fmt.Fprintf(e.stderr, "nonudify: %s looked through, %s found", count(s.names, "name", "names"), count(len(s.best)+s.more, "possible mirror", "possible mirrors"))
+	shown := ""
 	if s.more > 0 {
-		fmt.Fprintf(e.stderr, ", the likeliest %d shown", s.max)
+		shown = fmt.Sprintf(", the likeliest %d shown", s.max)
 	}
-	fmt.Fprintln(e.stderr)
+	e.note("%s looked through, %s found%s", count(s.names, "name", "names"), count(len(s.best)+s.more, "possible mirror", "possible mirrors"), shown)
 	if len(s.best) == 0 {
 		return fine, nil
 	}
-	fmt.Fprintln(e.stderr, "nonudify: a resemblance proves nothing: look into each before it is listed, and do not open the sites; nothing is blocked by this")
+	e.note("a resemblance proves nothing: look into each before it is listed, and do not open the sites; nothing is blocked by this")
 	return finding, nil
 }
 
