@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -13,9 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
-	"github.com/nonudify/nonudify/plugin/builtin"
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
@@ -122,13 +119,19 @@ func (c *convertFlags) setOrigin() (err error) {
 	return nil
 }
 
-func (c *convertFlags) setSalt(s string) error {
-	salt, err := hex.DecodeString(s)
-	if err != nil || len(salt) != len(c.Salt) {
-		return fmt.Errorf("want %d hexadecimal digits", hex.EncodedLen(len(c.Salt)))
+func (c *convertFlags) setSalt(s string) (err error) {
+	c.Salt, err = parseSalt(s)
+	c.salted = err == nil
+	return err
+}
+
+// parseSalt reads the salt of a blinded list as it is written.
+func parseSalt(s string) (salt rule.Salt, err error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(salt) {
+		return salt, fmt.Errorf("want %d hexadecimal digits", hex.EncodedLen(len(salt)))
 	}
-	c.Salt, c.salted = rule.Salt(salt), true
-	return nil
+	return rule.Salt(b), nil
 }
 
 // file writes one list.
@@ -179,13 +182,13 @@ type converted struct {
 
 // load reads the list.
 func (c *convertFlags) load(e *env, name string) (*converted, error) {
-	body, modified, err := c.open(e, name)
+	body, err := openAny(e, name)
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close()
 	l := new(converted)
-	if l.List, err = loadGuarded(body, modified, feed.LoadConfig{File: name, Format: c.format, Seen: l.see}); err != nil {
+	if l.List, err = loadGuarded(body, body.Modified, feed.LoadConfig{File: name, Format: c.format, Seen: l.see}); err != nil {
 		return nil, err
 	}
 	if l.Set.Blinded() {
@@ -198,17 +201,6 @@ func (c *convertFlags) load(e *env, name string) (*converted, error) {
 		e.note("warning: %s: has no serial, so that of the zone is 1: servers that transfer it will not see that it changes", name)
 	}
 	return l, nil
-}
-
-func (c *convertFlags) open(e *env, name string) (io.ReadCloser, time.Time, error) {
-	switch name {
-	case builtin.Name:
-		return io.NopCloser(bytes.NewReader(builtin.List())), time.Time{}, nil
-	case "-":
-		return e.bar.reader("stdin", io.NopCloser(e.stdin)), time.Time{}, nil
-	}
-	body, err := openList(e, name)
-	return body, body.Modified, err
 }
 
 // see looks for exceptions and comments.

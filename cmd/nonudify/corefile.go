@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"io"
 	"log"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
@@ -65,20 +63,6 @@ func readCorefile(e *env, path string) ([]server, error) {
 		return nil, fmt.Errorf("%s: no server block has a %s directive", path, directive.Name)
 	}
 	return servers, nil
-}
-
-// readFile returns the content of a file that is not larger than limit bytes.
-func readFile(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("%s: larger than %s", path, size(limit))
-	}
-	return text, err
 }
 
 // rootOf returns the directory that the block's root directive names, from

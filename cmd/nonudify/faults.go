@@ -1,39 +1,13 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
-	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
-	"github.com/nonudify/nonudify/plugin/rule"
-	"github.com/nonudify/nonudify/plugin/source"
 )
-
-// openList opens a file whose bytes move the bar.
-func openList(e *env, name string) (source.Body, error) {
-	if strings.Contains(name, "://") {
-		return source.Body{}, usagef("%s: only files can be read; 'nonudify fetch -o FILE' makes one of it", source.Redact(name))
-	}
-	return metered{source.File{Path: name}, e.bar, name}.Open(context.Background(), "")
-}
-
-// loadGuarded reads a list, packed or not, as the resolver would with its
-// protected names.
-func loadGuarded(r io.Reader, modified time.Time, c feed.LoadConfig) (*feed.List, error) {
-	guard, err := directive.Guard()
-	if err != nil {
-		return nil, err
-	}
-	c.Check = guard
-	if c.Refused == nil { // then the rules of a compiled list are judged, too
-		c.Refused = func(*rule.LineError) {}
-	}
-	return feed.Load(r, modified, c)
-}
 
 // examine reads a list and returns what is wrong with it as one that is to be
 // signed. The error is for a list that could not be read.

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"aead.dev/minisign"
@@ -16,15 +15,6 @@ const maxKeyFile = 4 << 10
 
 // errKeyFile says that a file holds no key. It does not quote the file.
 var errKeyFile = errors.New("is not a key file of minisign")
-
-// readSmall reads a whole file that must not be larger than limit.
-func readSmall(f *os.File, limit int64) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("%s: is larger than %s", f.Name(), size(limit))
-	}
-	return text, err
-}
 
 // secretKey reads a secret key and, if it is encrypted, asks for its passphrase.
 func (e *env) secretKey(file, passfile string) (key minisign.PrivateKey, err error) {

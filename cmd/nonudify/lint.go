@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"io"
@@ -104,9 +103,9 @@ func (c lintFlags) file(e *env, name string) (*report, error) {
 		return nil, usagef("%s: lint reads files; 'nonudify fetch' tells the same of what a server has", source.Redact(name))
 	}
 	if name == "-" {
-		return c.read(e, "stdin", e.bar.reader("stdin", io.NopCloser(e.stdin)), time.Time{})
+		return c.read(e, "stdin", openStdin(e), time.Time{})
 	}
-	body, err := metered{source.File{Path: name}, e.bar, name}.Open(context.Background(), "")
+	body, err := openMetered(e, name)
 	if err != nil {
 		return nil, err
 	}

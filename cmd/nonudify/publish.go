@@ -221,9 +221,9 @@ func (c *publishFlags) readSalt(p *publication) error {
 	if c.salt == "" {
 		return nil
 	}
-	var hex convertFlags
-	if err := hex.setSalt(c.salt); err == nil {
-		p.salt, p.salted = hex.Salt, true
+	p.salted = true
+	var err error
+	if p.salt, err = parseSalt(c.salt); err == nil {
 		return nil
 	}
 	f, err := os.Open(c.salt)
@@ -236,9 +236,8 @@ func (c *publishFlags) readSalt(p *publication) error {
 		return err
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
-	if err := hex.setSalt(strings.TrimSpace(line)); err != nil {
+	if p.salt, err = parseSalt(strings.TrimSpace(line)); err != nil {
 		return fmt.Errorf("%s: %w", c.salt, err)
 	}
-	p.salt, p.salted = hex.Salt, true
 	return nil
 }

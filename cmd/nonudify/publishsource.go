@@ -37,7 +37,7 @@ type manuscript struct {
 
 // source reads the list as lint does.
 func (c *publishFlags) source(e *env, name string) (*manuscript, error) {
-	body, modified, err := (&convertFlags{}).open(e, name)
+	body, err := openAny(e, name)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (c *publishFlags) source(e *env, name string) (*manuscript, error) {
 	m := &manuscript{file: name, plain: true, known: knownEntries{}}
 	m.report = &report{File: name, max: maxShown}
 	m.report.editor = &editor{now: e.now(), demand: c.demand, famous: famous, report: m.note}
-	m.List, err = loadGuarded(body, modified, feed.LoadConfig{File: name, Format: c.format, Refused: m.report.refuse, Seen: m.see})
+	m.List, err = loadGuarded(body, body.Modified, feed.LoadConfig{File: name, Format: c.format, Refused: m.report.refuse, Seen: m.see})
 	if m.List == nil {
 		return nil, err
 	}

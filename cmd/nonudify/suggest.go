@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"container/heap"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -345,11 +344,11 @@ const maxWord = 4 * dnsname.MaxLen
 
 // openNames opens a file of any size, unpacked.
 func openNames(e *env, file string) (io.ReadCloser, error) {
-	var body io.ReadCloser = io.NopCloser(e.stdin)
+	var body io.ReadCloser
 	if file == "-" {
-		body = e.bar.reader("stdin", body)
+		body = openStdin(e)
 	} else {
-		b, err := metered{source.File{Path: file}, e.bar, file}.Open(context.Background(), "")
+		b, err := openMetered(e, file)
 		if err != nil {
 			return nil, err
 		}
