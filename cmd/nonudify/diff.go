@@ -66,7 +66,7 @@ func runDiff(e *env, fs *flag.FlagSet, args []string) (int, error) {
 	if err != nil {
 		return wrong, err
 	}
-	return c.compare(e, before, now)
+	return c.compare(e, &difference{Old: before, New: now})
 }
 
 func (c *diffFlags) setShrink(s string) error {
@@ -83,19 +83,10 @@ func (c *diffFlags) setShrink(s string) error {
 }
 
 // compare writes the differences as they are found, then the summary.
-func (c diffFlags) compare(e *env, before, now *oneEdition) (int, error) {
-	return c.fill(e, &difference{Old: before, New: now})
-}
-
-// fill does so for a difference that others look at, too.
-func (c diffFlags) fill(e *env, d *difference) (int, error) {
-	if d.Blinded = d.Old.list.Set.Blinded() || d.New.list.Set.Blinded(); !d.Blinded {
-		if err := d.names(e, c.writer(e.stdout)); err != nil {
-			return wrong, err
-		}
+func (c diffFlags) compare(e *env, d *difference) (int, error) {
+	if err := d.find(e, c.shrink, c.writer(e.stdout)); err != nil {
+		return wrong, err
 	}
-	d.judge(c.shrink)
-	d.Summary = d.summarize()
 	code := fine
 	if d.differ() {
 		code = finding
@@ -113,13 +104,26 @@ func (c diffFlags) fill(e *env, d *difference) (int, error) {
 
 // writer returns a function that writes one difference.
 func (c diffFlags) writer(w io.Writer) func(change) error {
-	if c.summary {
-		return func(change) error { return nil }
+	switch {
+	case c.summary:
+		return unseen
+	case c.json:
+		return asJSON(w)
 	}
-	if c.json {
-		lines := newLines(w)
-		return func(x change) error { return lines.Encode(x) }
-	}
+	return asText(w)
+}
+
+// unseen takes a difference that is only counted.
+func unseen(change) error { return nil }
+
+// asJSON returns a function that writes one difference for a program.
+func asJSON(w io.Writer) func(change) error {
+	lines := newLines(w)
+	return func(x change) error { return lines.Encode(x) }
+}
+
+// asText returns a function that writes one difference for a person.
+func asText(w io.Writer) func(change) error {
 	return func(x change) error {
 		_, err := fmt.Fprintln(w, x)
 		return err

@@ -27,18 +27,28 @@ type difference struct {
 	Summary  string `json:"summary"`           // in a paragraph
 }
 
-// barStep is the number of names between two looks at the clock.
-const barStep = 1 << 10
+// find finds out all of the difference: it passes on what differs, then judges, with
+// shrink in percent, and sums up.
+func (d *difference) find(e *env, shrink int, write func(change) error) error {
+	if d.Blinded = d.Old.list.Set.Blinded() || d.New.list.Set.Blinded(); !d.Blinded {
+		if err := d.names(e, write); err != nil {
+			return err
+		}
+	}
+	d.judge(shrink)
+	d.Summary = d.summarize()
+	return nil
+}
 
 // names goes through both lists at once and passes on what differs.
 func (d *difference) names(e *env, write func(change) error) error {
 	before := entriesOf(d.Old.list.Set, d.Old.passes)
 	now := entriesOf(d.New.list.Set, d.New.passes)
-	e.bar.label, e.bar.done, e.bar.total = "comparing", 0, int64(max(d.Old.list.Set.Len(), d.New.list.Set.Len()))
+	e.bar.stage("comparing", int64(max(d.Old.list.Set.Len(), d.New.list.Set.Len())))
 	seen := 0
 	for name, both := range merge(before, now) {
-		if seen++; seen%barStep == 0 {
-			e.bar.add(barStep)
+		if seen++; seen%watched == 0 {
+			e.bar.add(watched)
 		}
 		c := newChange(name, both[0], both[1])
 		c.Provenance = d.restated(c)

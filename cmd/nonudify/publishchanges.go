@@ -55,10 +55,11 @@ func (p *publication) first(now *oneEdition) error {
 func (p *publication) compare(e *env, before, now *oneEdition) error {
 	d := &difference{Old: before, New: now}
 	err := p.stageBy(changesJSON, func(w io.Writer) error {
-		out, lines := *e, bufio.NewWriter(w)
-		out.stdout = lines
-		_, err := diffFlags{shrink: defaultShrink, json: true}.fill(&out, d)
-		return errors.Join(err, lines.Flush())
+		lines := bufio.NewWriter(w)
+		if err := d.find(e, defaultShrink, asJSON(lines)); err != nil {
+			return err
+		}
+		return errors.Join(newLines(lines).Encode(d), lines.Flush())
 	})
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func (p *publication) compare(e *env, before, now *oneEdition) error {
 		}
 		fmt.Fprintln(lines)
 		again := &difference{Old: before, New: now}
-		return errors.Join(again.names(e, diffFlags{}.writer(lines)), lines.Flush())
+		return errors.Join(again.names(e, asText(lines)), lines.Flush())
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -95,15 +96,9 @@ func (p *publication) indexes(ctx context.Context) error {
 
 // sums returns the sums of files, as the program sha256sum reads them.
 func sums(files []published) []byte {
-	var lines []string
-	for _, f := range files {
-		lines = append(lines, f.Name)
-	}
-	slices.Sort(lines)
 	var text bytes.Buffer
-	for _, name := range lines {
-		i := slices.IndexFunc(files, func(f published) bool { return f.Name == name })
-		fmt.Fprintf(&text, "%s  %s\n", files[i].SHA256, name)
+	for _, f := range slices.SortedFunc(slices.Values(files), func(a, b published) int { return strings.Compare(a.Name, b.Name) }) {
+		fmt.Fprintf(&text, "%s  %s\n", f.SHA256, f.Name)
 	}
 	return text.Bytes()
 }

@@ -112,14 +112,11 @@ func churnOf(e *env, before, now string) (*churn, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &difference{Old: a, New: b, Blinded: a.list.Set.Blinded() || b.list.Set.Blinded()}
-	if !d.Blinded {
-		if err := d.names(e, func(change) error { return nil }); err != nil {
-			return nil, err
-		}
+	d := &difference{Old: a, New: b}
+	if err := d.find(e, defaultShrink, unseen); err != nil {
+		return nil, err
 	}
-	d.judge(defaultShrink)
-	return &churn{before, d.Added, d.Removed, d.Changed, d.Restated, d.Share, d.summarize()}, nil
+	return &churn{before, d.Added, d.Removed, d.Changed, d.Restated, d.Share, d.Summary}, nil
 }
 
 // counter counts entries as they are read.
