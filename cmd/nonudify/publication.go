@@ -12,7 +12,6 @@ import (
 	"aead.dev/minisign"
 	"github.com/gofrs/flock"
 
-	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
@@ -248,10 +247,9 @@ func (p *publication) seal(f *published) error {
 		return err
 	}
 	f.SHA256, f.Signature = fmt.Sprintf("%x", sum.Sum(nil)), f.Name+signatureSuffix
-	comment := signFlags{}.trusted(f.Name, &feed.List{Header: p.header}, p.header.Issued)
-	signature := m.SignWithComments(p.secret, comment, "signature from minisign secret key")
-	if pub, ok := p.secret.Public().(minisign.PublicKey); !ok || !m.Verify(pub, signature) {
-		return fmt.Errorf("%s: is damaged: what it signs cannot be verified", p.key)
+	signature, err := signed(m, p.secret, trustedComment(f.Name, p.header, p.header.Issued))
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.key, err)
 	}
 	return p.stage(f.Signature, signature)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"aead.dev/minisign"
 
 	"github.com/nonudify/nonudify/plugin/feed"
+	"github.com/nonudify/nonudify/plugin/list"
 )
 
 // maxComment bounds what -comment says, in bytes: a signature that is larger
@@ -136,32 +138,41 @@ func (c signFlags) warn(e *env, name string, l *feed.List, faults []string) {
 
 // write signs what has been read and puts the signature beside it.
 func (c signFlags) write(e *env, m *minisign.Reader, key minisign.PrivateKey, name string, l *feed.List) error {
-	signature := m.SignWithComments(key, c.trusted(name, l, e.now()), "signature from minisign secret key")
-	pub, ok := key.Public().(minisign.PublicKey)
-	if !ok || !m.Verify(pub, signature) {
-		return fmt.Errorf("%s: is damaged: what it signs cannot be verified", c.key)
+	comment := trustedComment(name, l.Header, e.now())
+	if c.comment != "" {
+		comment += "\t" + c.comment
+	}
+	signature, err := signed(m, key, comment)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.key, err)
 	}
 	out := c.out
 	if out == "" {
 		out = name + signatureSuffix
 	}
-	d, err := newDraft(out, signature, 0o644)
-	if err != nil {
-		return err
-	}
-	defer d.drop()
-	if err := d.replace(); err != nil {
+	if err := e.save(out, signature); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "%s: signed with key %016X\n", out, key.ID())
 	return nil
 }
 
-// trusted returns the trusted comment: the fields that the minisign program
-// writes, then ours, with tabs between them.
-func (c signFlags) trusted(name string, l *feed.List, now time.Time) string {
-	fields := []string{fmt.Sprintf("timestamp:%d", now.Unix()), "file:" + printable(filepath.Base(name)), "hashed"}
-	h := l.Header
+// errDamagedKey says that a secret key and the public one inside of it are no pair.
+var errDamagedKey = errors.New("is damaged: what it signs cannot be verified")
+
+// signed returns the signature of what has been read, with a trusted comment.
+func signed(m *minisign.Reader, key minisign.PrivateKey, comment string) ([]byte, error) {
+	signature := m.SignWithComments(key, comment, "signature from minisign secret key")
+	if pub, ok := key.Public().(minisign.PublicKey); !ok || !m.Verify(pub, signature) {
+		return nil, errDamagedKey
+	}
+	return signature, nil
+}
+
+// trustedComment returns what a signature says of a list: the fields that the minisign
+// program writes, then ours, with tabs between them.
+func trustedComment(name string, h list.Header, at time.Time) string {
+	fields := []string{fmt.Sprintf("timestamp:%d", at.Unix()), "file:" + printable(filepath.Base(name)), "hashed"}
 	if h.Serial != 0 {
 		fields = append(fields, fmt.Sprintf("serial:%d", h.Serial))
 	}
@@ -170,9 +181,6 @@ func (c signFlags) trusted(name string, l *feed.List, now time.Time) string {
 	}
 	if !h.Expires.IsZero() {
 		fields = append(fields, "expires:"+h.Expires.Format(time.RFC3339))
-	}
-	if c.comment != "" {
-		fields = append(fields, c.comment)
 	}
 	return strings.Join(fields, "\t")
 }
