@@ -289,7 +289,8 @@
 //	              reviewed when the list was issued
 //	churn         with -old: old (its file), added, removed, changed, restated, share, summary, as in diff
 //
-// Of suffixes and sources, those beyond the -top most frequent are counted as "others".
+// Of suffixes and sources, those beyond the -top most frequent are counted as "others", and
+// so are those, and categories, that come when there are 262,144 of a kind already.
 //
 // # Convert
 //

@@ -147,11 +147,20 @@ func (c statsFlags) figures(e *env, name string) (*figures, error) {
 
 func (n *counter) count(what, key string) { n.add(what, key, 1) }
 
+// add counts entries under a key. Keys that come when there are maxHeld of them are
+// counted together, under "", which is none.
 func (n *counter) add(what, key string, entries int) {
-	if n.by[what] == nil {
-		n.by[what] = map[string]int{}
+	counts := n.by[what]
+	if counts == nil {
+		counts = map[string]int{}
+		n.by[what] = counts
 	}
-	n.by[what][key] += entries
+	if _, there := counts[key]; !there {
+		if key = strings.Clone(key); len(counts) >= maxHeld { // a copy, as the key may be a small part of a comment
+			key = ""
+		}
+	}
+	counts[key] += entries
 }
 
 // see counts one rule.
@@ -267,20 +276,26 @@ func inOrder(counts map[string]int, keys []string) (list []tally) {
 // others is the key of what is not among the most frequent.
 const others = "others"
 
-// frequent returns the most frequent first, and all but top of them in one.
+// frequent returns the most frequent first, and in one all but top of them and what
+// has no key.
 func frequent(counts map[string]int, top int) (list []tally) {
+	rest := tally{others, counts[""]}
 	for k, v := range counts {
-		list = append(list, tally{k, v})
+		if k != "" {
+			list = append(list, tally{k, v})
+		}
 	}
 	slices.SortFunc(list, func(a, b tally) int { return cmp.Or(b.Count-a.Count, strings.Compare(a.Key, b.Key)) })
-	if top == 0 || len(list) <= top {
-		return list
+	if top > 0 && len(list) > top {
+		for _, t := range list[top:] {
+			rest.Count += t.Count
+		}
+		list = list[:top:top]
 	}
-	rest := tally{Key: others}
-	for _, t := range list[top:] {
-		rest.Count += t.Count
+	if rest.Count > 0 {
+		list = append(list, rest)
 	}
-	return append(list[:top:top], rest)
+	return list
 }
 
 // print writes the figures for a person.
@@ -310,7 +325,7 @@ func inWords(list []tally, before string) string {
 	var words []string
 	for _, t := range list {
 		key := before + t.Key
-		if t.Key == others || t.Key == "" {
+		if t.Key == others {
 			key = others
 		}
 		words = append(words, fmt.Sprintf("%d × %s", t.Count, key))
