@@ -263,7 +263,7 @@
 // it is the same, and a typo is sought from eight on, and not in the first letter: "sundress"
 // is not "undress". The score orders the names and means nothing else. It keeps the -max
 // likeliest in memory, whatever the size of the file, and seeks mirrors of at most
-// 131,072 names of each list.
+// 131,072 names of each list. -spare leaves out at most 262,144 names in all.
 //
 // Names with a line in plugin/builtin/lookalikes.tsv, and what is below them, are left
 // out, and their labels count under another suffix only where they are listed.

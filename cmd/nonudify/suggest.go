@@ -54,6 +54,10 @@ Exit code 1 says that there is something to look into.
 // maxKin is the number of listed names whose mirrors are sought at once.
 const maxKin = 1 << 17
 
+// maxSpared is the number of names that are left out because somebody has looked into
+// them.
+const maxSpared = 1 << 18
+
 // suggestFlags is what the command line of suggest says.
 type suggestFlags struct {
 	in    string
@@ -123,7 +127,7 @@ func (c suggestFlags) searcher(e *env, lists []string) (*searcher, error) {
 		s.kin.Spare(name)
 	}
 	for _, file := range c.spare {
-		err := eachName(e, file, func(name dnsname.Name) error { s.spare(name); return nil }, func(err error) { e.note("warning: %v", err) })
+		err := eachName(e, file, s.spare, func(err error) { e.note("warning: %v", err) })
 		if err != nil {
 			return nil, err
 		}
@@ -136,9 +140,14 @@ func (c suggestFlags) searcher(e *env, lists []string) (*searcher, error) {
 	return s, nil
 }
 
-func (s *searcher) spare(name dnsname.Name) {
+// spare leaves out a name.
+func (s *searcher) spare(name dnsname.Name) error {
+	if len(s.spared) == maxSpared && !s.spared[name] {
+		return fmt.Errorf("%d names are left out already, which is all that can be", maxSpared)
+	}
 	s.spared[name] = true
 	s.kin.Spare(name)
+	return nil
 }
 
 // list adds the names of a list.
@@ -303,7 +312,7 @@ func eachName(e *env, file string, take func(dnsname.Name) error, bad func(error
 			bad(&rule.LineError{File: file, Line: n, Err: wrongName})
 		case is:
 			if err := take(name); err != nil {
-				return err
+				return &rule.LineError{File: file, Line: n, Err: err}
 			}
 		}
 		if err == io.EOF {

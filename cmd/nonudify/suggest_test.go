@@ -89,6 +89,22 @@ func TestSuggestLimits(t *testing.T) {
 	}
 }
 
+// TestSuggestSpare leaves out as many names as are held, and refuses one more.
+func TestSuggestSpare(t *testing.T) {
+	var names strings.Builder
+	for i := range maxSpared {
+		fmt.Fprintf(&names, "x%d.test\n", i)
+	}
+	in := write(t, "list.txt", "clothoff.example\n")
+	for more, want := range map[string]string{"x7.test\n": "", "clothoff.test\n": fmt.Sprintf("spare.txt:%d: %d names are left out already", maxSpared+1, maxSpared)} {
+		spare := write(t, "spare.txt", names.String()+more)
+		code, _, stderr := tool(t, strings.NewReader("honest.test\n"), "suggest", "-spare", spare, in)
+		if code != fine && want == "" || !strings.Contains(stderr, want) || want != "" && code != wrong {
+			t.Errorf("and %q: code %d: %s", more, code, stderr)
+		}
+	}
+}
+
 // TestSuggestStream: the size of the file does not matter. A hundred times as many
 // names leave as much in memory.
 func TestSuggestStream(t *testing.T) {
