@@ -13,8 +13,9 @@ import (
 
 // Flat is a policy, or one list of it, as a single zone of rules says it, for
 // servers that know nothing of lists: every name has the verdict of Decide for
-// the clients that the policy is for. It holds on to the sets of the policy and
-// nothing else, and is immutable.
+// the clients that the policy is for; of addresses, Addresses tells how far that
+// goes. It holds on to the sets of the policy and nothing else that is large, and is
+// immutable.
 //
 // In such a zone the rule of a name itself beats one of the names below a parent,
 // and of these that of the nearest parent counts. Servers differ in what happens

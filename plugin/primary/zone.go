@@ -1,7 +1,7 @@
 // Package primary serves the policy as a response policy zone, which this server
 // is primary for: to whoever transfers it, and to ordinary queries.
 //
-// A Zone goes from edition to edition. Each has a serial that is newer than all
+// A zone goes from edition to edition. Each has a serial that is newer than all
 // before it (RFC 1982), also after a rollback, a restart, or the loss of the state
 // directory. What made each edition of the one before is kept within limits,
 // across restarts, too, and sent to those who have an older one (IXFR, RFC 1995).
@@ -194,7 +194,7 @@ func (p *Pool) Release(s *Share) {
 			z.group.Wait()
 			return
 		}
-		z.nudge(z.wake) // the one before says what it publishes now
+		nudge(z.wake) // the one before says what it publishes now
 	})
 }
 
@@ -211,12 +211,12 @@ func (s *Share) Publish(c Content) <-chan struct{} {
 		close(done) // nobody listens any more
 	}
 	z.mu.Unlock()
-	z.nudge(z.wake)
+	nudge(z.wake)
 	return done
 }
 
 // nudge wakes whoever waits for the channel, now or later, once.
-func (z *zone) nudge(c chan struct{}) {
+func nudge(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
@@ -230,7 +230,7 @@ func (z *zone) run() {
 	for {
 		select {
 		case <-z.ctx.Done():
-			z.settle(z.takeWaiting())
+			settle(z.takeWaiting())
 			return
 		case <-z.retry:
 			z.saveAgain()
@@ -241,7 +241,7 @@ func (z *zone) run() {
 			if content != nil {
 				z.edit(*content)
 			}
-			z.settle(waiting)
+			settle(waiting)
 		}
 	}
 }
@@ -268,7 +268,8 @@ func (z *zone) takeWaiting() []chan struct{} {
 	return waiting
 }
 
-func (z *zone) settle(waiting []chan struct{}) {
+// settle tells those who wait that what they wait for is done.
+func settle(waiting []chan struct{}) {
 	for _, c := range waiting {
 		close(c)
 	}
@@ -310,7 +311,7 @@ func (z *zone) publish(e *edition) {
 	z.left = nil // what is needed of it is in the edition
 	z.edition.Store(e)
 	z.report(Event{Status: z.status(), New: true})
-	z.nudge(z.changed)
+	nudge(z.changed)
 }
 
 // compare goes through a content and what is published, nil if nothing is. The

@@ -67,8 +67,8 @@ func DayOf(t time.Time) Day {
 	return Day(t.UTC().Format(time.DateOnly))
 }
 
-// ParseDay reads a day. Its error is ErrDay.
-func ParseDay(s string) (Day, error) {
+// parseDay reads a day. Its error is ErrDay.
+func parseDay(s string) (Day, error) {
 	if _, err := time.Parse(time.DateOnly, s); err != nil {
 		return "", ErrDay
 	}
@@ -240,11 +240,11 @@ func wrong(word string, err error) error {
 func (r *Record) set(key, value string) (err error) {
 	switch key {
 	case "since":
-		r.Since, err = ParseDay(value)
+		r.Since, err = parseDay(value)
 	case "seen":
-		r.Seen, err = ParseDay(value)
+		r.Seen, err = parseDay(value)
 	case "review":
-		r.Review, err = ParseDay(value)
+		r.Review, err = parseDay(value)
 	case "sources":
 		return r.setSources(value)
 	case "category":
@@ -275,7 +275,7 @@ func check(ok bool, err error) error {
 func (r *Record) setSources(value string) error {
 	r.Sources = strings.Split(value, ",")
 	for _, s := range r.Sources {
-		if !IsSource(s) {
+		if !isSource(s) {
 			return wrong(s, ErrSource)
 		}
 	}
@@ -288,8 +288,8 @@ func (r *Record) setSources(value string) error {
 	return nil
 }
 
-// IsSource reports whether s can be the id or the URL of a source.
-func IsSource(s string) bool {
+// isSource reports whether s can be the id or the URL of a source.
+func isSource(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
 		return c <= ' ' || c > '~' || c == ',' || c == '"' || c == '\\'
 	})
@@ -301,7 +301,7 @@ func isCategory(s string) bool {
 
 func parseAppeal(s string) (Appeal, error) {
 	state, day, _ := strings.Cut(s, ":")
-	since, err := ParseDay(day)
+	since, err := parseDay(day)
 	if err != nil || state != Open && state != Upheld && state != Rejected {
 		return Appeal{}, ErrAppeal
 	}
