@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -99,39 +98,6 @@ func (u *union) sum() int {
 	}
 	u.say("%s", text)
 	return finding
-}
-
-// save writes a file that is never seen half-written, or without a name to the
-// standard output. What it is made of may not be for everybody: so it can be read by
-// whoever could read the file that was there or, if there was none, by the others only
-// if they can read all that it is made of.
-func (e *env) save(name string, text []byte, of []string) error {
-	if name == "" {
-		_, err := e.stdout.Write(text)
-		return err
-	}
-	before, err := os.Stat(name)
-	perm := fs.FileMode(0o644)
-	if err == nil || slices.ContainsFunc(of, isClosed) {
-		perm = 0o600
-	}
-	d, err := newDraft(name, text, perm)
-	if err != nil {
-		return err
-	}
-	defer d.drop()
-	if before != nil {
-		if err := d.permit(before); err != nil {
-			return err
-		}
-	}
-	return d.replace()
-}
-
-// isClosed reports whether there is a file that not everybody can read.
-func isClosed(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 == 0
 }
 
 // union is several lists in one.

@@ -17,7 +17,6 @@ import (
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/rule"
-	"github.com/nonudify/nonudify/plugin/set"
 )
 
 var convert = verb{
@@ -209,9 +208,6 @@ func (l *converted) see(r rule.Rule, _ int, comment func() string, refused error
 	l.comments = l.comments || comment() != ""
 }
 
-// watched is the number of entries after which the bar moves.
-const watched = 4096
-
 // entries returns what the list says of its names. They come to an end when the
 // context is done.
 func (l *converted) entries(ctx context.Context, bar *progress) iter.Seq[list.Entry] {
@@ -226,24 +222,6 @@ func (l *converted) entries(ctx context.Context, bar *progress) iter.Seq[list.En
 				if ctx.Err() != nil {
 					return
 				}
-			}
-			if !yield(x) {
-				return
-			}
-		}
-	}
-}
-
-// entriesOpen returns what a set says of its names, and where an exception lies
-// below one.
-func entriesOpen(s *set.Set, passes bool) iter.Seq[list.Entry] {
-	return func(yield func(list.Entry) bool) {
-		var k set.Key
-		for name, e := range entriesOf(s, passes) {
-			x := list.Entry{Name: name, Block: e.Block, Pass: e.Pass}
-			if passes && e.Block != 0 {
-				k.Reset(string(name))
-				x.Open = s.PassBelow(&k)
 			}
 			if !yield(x) {
 				return

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -128,13 +127,6 @@ func asText(w io.Writer) func(change) error {
 		_, err := fmt.Fprintln(w, x)
 		return err
 	}
-}
-
-// newLines returns an encoder of one JSON object a line.
-func newLines(w io.Writer) *json.Encoder {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc
 }
 
 // oneEdition is one of the two lists. The package documentation describes its

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"time"
 
 	"github.com/nonudify/nonudify/plugin/rpz"
 )
@@ -153,20 +152,6 @@ func (d *difference) headers() (changes []headerChange) {
 	return changes
 }
 
-func number(n int64) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprint(n)
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Format(time.RFC3339)
-}
-
 // print writes the summary for a person.
 func (d *difference) print(w io.Writer) {
 	fmt.Fprintf(w, "%s -> %s: %s\n", d.Old.File, d.New.File, d.headline())
@@ -206,11 +191,4 @@ func (d *difference) headline() string {
 		return "the same bytes"
 	}
 	return "they say the same"
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }

@@ -181,12 +181,3 @@ func (r *fetched) headline() string {
 	}
 	return r.Result
 }
-
-// printableLines is printable for text of several lines.
-func printableLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = printable(lines[i])
-	}
-	return strings.Join(lines, "\n")
-}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 
 	"github.com/nonudify/nonudify/plugin/rule"
 )
@@ -47,13 +46,6 @@ func (v judgement) print(w io.Writer) {
 	}
 	for _, text := range v.Warnings {
 		field(w, "warning", "%s", text)
-	}
-}
-
-// field writes one line of a judgement or report, none for an empty value.
-func field(w io.Writer, name, format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); text != "" {
-		fmt.Fprintf(w, "    %-10s  %s\n", name, text)
 	}
 }
 
@@ -161,14 +153,4 @@ func some(words []string) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
-}
-
-// printable drops what could make a terminal do something.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, strings.ToValidUTF8(s, ""))
 }

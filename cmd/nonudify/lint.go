@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"io"
 	"strings"
@@ -86,14 +85,6 @@ func (c lintFlags) all(e *env, files []string) (int, error) {
 		return code, writeJSON(e.stdout, reports)
 	}
 	return code, nil
-}
-
-// writeJSON writes one indented document.
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 // file reads one file. The error is for one that cannot be read; one that is

@@ -150,7 +150,7 @@ func (c signFlags) write(e *env, m *minisign.Reader, key minisign.PrivateKey, na
 	if out == "" {
 		out = name + signatureSuffix
 	}
-	if err := e.save(out, signature); err != nil {
+	if err := e.save(out, signature, nil); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "%s: signed with key %016X\n", out, key.ID())

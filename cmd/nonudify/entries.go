@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/list"
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/set"
 )
@@ -129,4 +130,22 @@ func compareReversed(a, b dnsname.Name) int {
 		}
 	}
 	return cmp.Compare(i, j)
+}
+
+// entriesOpen returns what a set says of its names, and where an exception lies
+// below one.
+func entriesOpen(s *set.Set, passes bool) iter.Seq[list.Entry] {
+	return func(yield func(list.Entry) bool) {
+		var k set.Key
+		for name, e := range entriesOf(s, passes) {
+			x := list.Entry{Name: name, Block: e.Block, Pass: e.Pass}
+			if passes && e.Block != 0 {
+				k.Reset(string(name))
+				x.Open = s.PassBelow(&k)
+			}
+			if !yield(x) {
+				return
+			}
+		}
+	}
 }
