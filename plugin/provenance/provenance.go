@@ -358,14 +358,11 @@ func (r Record) String() string {
 }
 
 // Values returns the text of each field, "" of those that are not there, in the
-// order of Keys.
+// order in which String writes them.
 func (r Record) Values() [len(keys)]string {
 	return [...]string{string(r.Since), string(r.Seen), strings.Join(r.Sources, ","), r.Category, string(r.Confidence),
 		string(r.Review), r.Appeal.String(), r.Note}
 }
-
-// Keys returns the names of all fields, in the order in which they are written.
-func Keys() [len(keys)]string { return keys }
 
 // Remark returns a record whose note is a comment that is no provenance, cut where
 // it would be too long, and cleared of what cannot be printed.
