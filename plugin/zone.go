@@ -237,6 +237,8 @@ func reportZone(origin string, e primary.Event) {
 	switch {
 	case errors.Is(e.Err, primary.ErrClock):
 		log.Warningf("Policy zone %s: %v: its serial is made of their dates, and secondaries that have a newer one wait until the clock is right", origin, e.Err)
+	case errors.Is(e.Err, primary.ErrUnread):
+		log.Warningf("Policy zone %s: goes on as it is: %v", origin, e.Err)
 	case e.Kept:
 		log.Infof("Policy zone %s: serial %d is kept on disk now", origin, e.Serial)
 	case e.Err != nil && e.Unsaved:

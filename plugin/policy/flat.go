@@ -66,6 +66,12 @@ func (f *Flat) Hidden() (n int) {
 	return n
 }
 
+// Damaged reports whether a part of a list could not be read (see set.Set.Damaged): then
+// what the other methods have returned may be without rules.
+func (f *Flat) Damaged() bool {
+	return slices.ContainsFunc(f.allow, (*set.Set).Damaged) || slices.ContainsFunc(f.lists, func(l List) bool { return l.Set.Damaged() })
+}
+
 // Match returns what the zone says of a name in presentation form, in any letter
 // case: Block, Pass, or None. open is Entry.Open. For all names below x that the
 // zone does not hold, ask for *.x.

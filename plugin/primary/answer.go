@@ -19,7 +19,8 @@ func (s *Share) Owns(qname string) bool {
 
 // Reply returns the answer to a query of class IN that the zone owns, with one
 // question, for anything but a transfer: what a secondary with the same edition
-// would say. It is nil while there is no edition.
+// would say. It is nil while there is no edition, and of names below the origin while
+// a list cannot be read.
 func (s *Share) Reply(r *dns.Msg) *dns.Msg {
 	e := s.zone.edition.Load()
 	if e == nil {
@@ -32,7 +33,11 @@ func (s *Share) Reply(r *dns.Msg) *dns.Msg {
 	}
 	q := r.Question[0]
 	exists := false
-	if m.Answer, exists = e.answer(q); len(m.Answer) > 0 {
+	m.Answer, exists = e.answer(q)
+	switch {
+	case e.content.damaged() && len(q.Name) > len(e.origin):
+		return nil
+	case len(m.Answer) > 0:
 		return m
 	}
 	if !exists {

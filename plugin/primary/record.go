@@ -31,6 +31,9 @@ type Content struct {
 	Since time.Time
 }
 
+// damaged reports whether rules may be missing from what was read of the content.
+func (c Content) damaged() bool { return c.Rules != nil && c.Rules.Damaged() }
+
 // kind is the type and the data of a record.
 type kind byte
 

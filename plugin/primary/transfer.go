@@ -29,9 +29,9 @@ const (
 // zone between two SOA records where that is not known or more than the zone is.
 //
 // The channel must be read to its end, or its goroutine goes on for a minute. It is
-// closed before all is said if that takes too long, or the zone ends: a transfer
-// that does not end in the SOA record is not taken by anybody. The error is
-// ErrNotReady or ErrBusy.
+// closed before all is said if that takes too long, the zone ends, or a list turns out
+// to be unreadable: a transfer that does not end in the SOA record is not taken by
+// anybody. The error is ErrNotReady, ErrBusy or ErrUnread.
 func (s *Share) Transfer(serial uint32) (<-chan []dns.RR, error) {
 	z := s.zone
 	e := z.edition.Load()
@@ -49,6 +49,9 @@ func (s *Share) Transfer(serial uint32) (<-chan []dns.RR, error) {
 	records, way := e.full(), Full
 	if deltas := e.worth(since(e.history, serial)); serial != 0 && deltas != nil {
 		records, way = e.incremental(deltas), Incremental
+	} else if e.content.damaged() {
+		z.counts[Refused].Add(1)
+		return nil, ErrUnread
 	}
 	ch := make(chan []dns.RR)
 	if err := z.begin(func() { z.send(ch, records, way) }); err != nil {
@@ -93,7 +96,7 @@ func (z *zone) send(ch chan<- []dns.RR, records iter.Seq[dns.RR], way Transfer) 
 		}
 		rrs = append(rrs, rr)
 	}
-	if !hand(ctx, ch, rrs) {
+	if _, whole := rrs[len(rrs)-1].(bound); !hand(ctx, ch, rrs) || !whole {
 		way = Aborted
 	}
 	z.counts[way].Add(1)
@@ -118,7 +121,8 @@ func hand(ctx context.Context, ch chan<- []dns.RR, rrs []dns.RR) bool {
 // a transfer that is cut off at the wrong place, that would make a whole one.
 type bound struct{ *dns.SOA }
 
-// full yields the zone between two SOA records.
+// full yields the zone between two SOA records, of which the last is missing where rules
+// are.
 func (e *edition) full() iter.Seq[dns.RR] {
 	return func(yield func(dns.RR) bool) {
 		if !yield(bound{e.soa(e.serial)}) || !yield(e.ns()) {
@@ -130,7 +134,9 @@ func (e *edition) full() iter.Seq[dns.RR] {
 				return
 			}
 		}
-		yield(bound{e.soa(e.serial)})
+		if !e.content.damaged() {
+			yield(bound{e.soa(e.serial)})
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ type Config struct {
 type Event struct {
 	Status
 	New  bool  // there is a new edition
-	Err  error // what went wrong: the history cannot be used or saved, a secondary was not told, or ErrClock
+	Err  error // what went wrong: the history cannot be used or saved, a secondary was not told, ErrClock, or ErrUnread
 	Kept bool  // what could not be saved before is on disk now
 }
 
@@ -82,10 +82,12 @@ func (t Transfer) String() string {
 	return [...]string{"current", "incremental", "full", "aborted", "refused"}[t]
 }
 
-// Errors of requests for a transfer.
+// Errors of requests for a transfer. ErrUnread is also that of an edition that is not
+// made: secondaries would drop the names that are missing.
 var (
 	ErrNotReady = errors.New("the policy zone is not there yet: a list is missing")
 	ErrBusy     = errors.New("too many transfers of the policy zone are under way")
+	ErrUnread   = errors.New("a list that the policy zone is made of cannot be read from its file")
 )
 
 // maxTransfers bounds the transfers of a zone at a time. Each holds on to the
@@ -276,10 +278,15 @@ func settle(waiting []chan struct{}) {
 }
 
 // edit makes a content the edition, unless it says what the edition says. It is
-// on disk before anybody can see its serial, so that no later one can be older.
+// on disk before anybody can see its serial, so that no later one can be older. A
+// content that cannot be read is none: another one is published once it was mended.
 func (z *zone) edit(c Content) {
 	last := z.edition.Load()
 	e, d := z.compare(last, c)
+	if c.damaged() {
+		z.report(Event{Status: z.status(), Err: ErrUnread})
+		return
+	}
 	if last != nil && last.sum == e.sum {
 		e.serial, e.history = last.serial, last.history
 		z.edition.Store(e) // so that the sets of the one before can go
@@ -327,6 +334,9 @@ func (z *zone) compare(last *edition, c Content) (*edition, *delta) {
 		d, e.survey = diff(last.content.records(z.Origin, &ignored), after)
 		if last.content.Mbox != c.Mbox {
 			d = nil // the SOA record of the edition before is not known any more, which a step begins with (RFC 1995 §4)
+		}
+		if last.content.damaged() {
+			d = nil // what could not be read would stay with secondaries for ever
 		}
 	}
 	e.leftOut = leftOut

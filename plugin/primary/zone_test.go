@@ -29,6 +29,12 @@ const origin = "rpz.example."
 // content returns one list of rules as rule.Rule.String writes them, and texts.
 func content(t testing.TB, rules string, about ...string) Content {
 	t.Helper()
+	l := policy.List{Name: "l", Set: listSet(t, rules)}
+	return Content{Rules: policy.New(policy.Config{Lists: []policy.List{l}}).Flat(""), About: about, Mbox: "dns.isp.example."}
+}
+
+func listSet(t testing.TB, rules string) *set.Set {
+	t.Helper()
 	var b set.Builder
 	for line := range strings.SplitSeq(rules, ",") {
 		f := strings.Fields(line)
@@ -49,7 +55,7 @@ func content(t testing.TB, rules string, about ...string) Content {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Content{Rules: policy.New(policy.Config{Lists: []policy.List{{Name: "l", Set: s}}}).Flat(""), About: about, Mbox: "dns.isp.example."}
+	return s
 }
 
 // published is a zone with one share, in a pool of its own.
