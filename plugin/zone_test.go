@@ -11,6 +11,7 @@ import (
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/pkg/dnstest"
 	"github.com/coredns/coredns/plugin/test"
 	"github.com/coredns/coredns/plugin/transfer"
@@ -208,10 +209,14 @@ func TestZoneOnTrial(t *testing.T) {
 }
 
 // TestZoneClientLimit: a client that has enough transfers under way is told to come
-// again, and can.
+// again, and can. What stands before the transfer plugin hears of none.
 func TestZoneClientLimit(t *testing.T) {
 	n := handler(t, "block badsite.example\nzone limit.rpz")
-	n.published[0].sent = true
+	n.published[0].sent, n.transfer = true, &transfer.Transfer{Next: n.Next}
+	n.Next = plugin.HandlerFunc(func(context.Context, dns.ResponseWriter, *dns.Msg) (int, error) {
+		t.Error("It is handed on")
+		return dns.RcodeSuccess, nil
+	})
 	w := &test.ResponseWriter{TCP: true}
 	ask := func() (int, error) {
 		return n.ServeDNS(t.Context(), w, new(dns.Msg).SetAxfr("limit.rpz."))
