@@ -43,6 +43,9 @@ type running struct {
 	// renew has it read the list again, or does nothing where it does so by itself;
 	// nil where it would have to be started anew.
 	renew func()
+	// again kills it and starts it once more; nil where nothing goes on.
+	again func()
+	port  string
 }
 
 const passing = "passes"

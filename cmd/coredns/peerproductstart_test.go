@@ -29,6 +29,13 @@ func (p *peer) run(program string, args ...string) {
 	}
 }
 
+// runs starts the peer and returns it as a product.
+func (p *peer) runs(renew func(), args ...string) running {
+	p.t.Helper()
+	p.start(nil, args...)
+	return running{asks: p.asks, renew: renew, port: p.port, again: func() { p.kill(); p.start(nil, args...) }}
+}
+
 // untilDenied waits for a program that answers before it has read the list.
 func (p *peer) untilDenied() {
 	p.t.Helper()
@@ -68,12 +75,14 @@ func startBIND(t *testing.T, f productFiles) running {
 	controls := fmt.Sprintf("include \"%s\";\ncontrols { inet %s port %s allow { localhost; } keys { rndc-key; }; };\n", key, p.host, control)
 	config := p.write("config", controls+strings.NewReplacer("options {\n", options, " break-dnssec", " min-update-interval 0 break-dnssec").Replace(f.settings))
 	p.run("named-checkconf", "-z", config)
-	p.run("named-checkzone", "-i", "full", "-r", "fail", "-k", "fail", "-n", "fail", string(list.DefaultOrigin), f.list)
-	p.start(nil, "-g", "-c", config)
-	p.untilDenied()
-	return running{p.asks, func() {
+	if f.list != "" {
+		p.run("named-checkzone", "-i", "full", "-r", "fail", "-k", "fail", "-n", "fail", string(list.DefaultOrigin), f.list)
+	}
+	r := p.runs(func() {
 		p.run("rndc", "-s", p.host, "-p", control, "-k", key, "reload", string(list.DefaultOrigin))
-	}}
+	}, "-g", "-c", config)
+	p.untilDenied()
+	return r
 }
 
 func startUnbound(t *testing.T, f productFiles) running {
@@ -102,8 +111,7 @@ forward-zone:
   forward-addr: %[4]s
 %[5]s`, p.dir, p.host, p.port, strings.Replace(f.upstream, ":", "@", 1), f.settings))
 	p.run("unbound-checkconf", config)
-	p.start(nil, "-d", "-c", config)
-	return running{p.asks, func() { p.run("unbound-control", "-c", config, "reload_keep_cache") }}
+	return p.runs(func() { p.run("unbound-control", "-c", config, "reload_keep_cache") }, "-d", "-c", config)
 }
 
 func startPowerDNS(t *testing.T, f productFiles) running {
@@ -125,8 +133,7 @@ packetcache-ttl=1
 lua-config-file=%s
 `, p.host, p.port, p.dir, f.upstream, p.write("nudify.lua", f.settings)))
 	p.run("pdns_recursor", "--config-dir="+p.dir, "--config=check")
-	p.start(nil, "--config-dir="+p.dir)
-	return running{p.asks, func() { p.run("rec_control", "--config-dir="+p.dir, "reload-lua-config") }}
+	return p.runs(func() { p.run("rec_control", "--config-dir="+p.dir, "reload-lua-config") }, "--config-dir="+p.dir)
 }
 
 func startKnotResolver(t *testing.T, f productFiles) running {
@@ -141,12 +148,12 @@ for _, m in ipairs({'priming', 'ta_update', 'ta_signal_query', 'ta_sentinel', 'd
 policy.add(policy.all(policy.STUB('%s')))
 if not pcall(require, 'cqueues.notify') then io.stderr:write('It cannot watch files\n') end
 `, p.host, p.port, f.settings, strings.Replace(f.upstream, ":", "@", 1)))
-	p.start(nil, "-n", "-c", config, p.dir)
+	r := p.runs(func() {}, "-n", "-c", config, p.dir)
 	if os.Getenv("CI") == "" && strings.Contains(p.out.String(), "It cannot watch files") {
 		t.Log("lua-cqueues is not installed, so that new editions are not tried; make setup does")
-		return running{asks: p.asks}
+		r.renew = nil
 	}
-	return running{p.asks, func() {}}
+	return r
 }
 
 func startDnsmasq(t *testing.T, f productFiles) running {
@@ -163,8 +170,7 @@ port=%s
 server=%s
 %s`, p.host, p.port, strings.Replace(f.upstream, ":", "#", 1), f.settings))
 	p.run("dnsmasq", "--test", "--conf-file="+config)
-	p.start(nil, "--keep-in-foreground", "--conf-file="+config)
-	return running{asks: p.asks}
+	return p.runs(nil, "--keep-in-foreground", "--conf-file="+config)
 }
 
 func startDnsdist(t *testing.T, f productFiles) running {
@@ -175,8 +181,7 @@ setLocal("%s")
 newServer({address="%s", healthCheckMode="up"})
 %s`, p.addr(), f.upstream, strings.Replace(f.settings, ", 60)", ", 1)", 1)))
 	p.run("dnsdist", "--check-config", "--config", config)
-	p.start(nil, "--supervised", "--disable-syslog", "--config", config)
-	return running{p.asks, func() {}}
+	return p.runs(func() {}, "--supervised", "--disable-syslog", "--config", config)
 }
 
 // startAdGuard builds a program with the library that AdGuard Home has for its

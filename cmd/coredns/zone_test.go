@@ -69,15 +69,23 @@ func newPrimary(t *testing.T, program string, args ...string) *primary {
 // users.
 func installed(t *testing.T, program string) string {
 	t.Helper()
-	for _, path := range []string{program, "/usr/sbin/" + program, "/usr/local/sbin/" + program} {
-		if found, err := exec.LookPath(path); err == nil {
-			return found
-		}
+	if path := located(program); path != "" {
+		return path
 	}
 	if os.Getenv("CI") != "" {
 		t.Fatalf("%s is not installed; make setup does", program)
 	}
 	t.Skipf("%s is not installed; make setup does", program)
+	return ""
+}
+
+// located returns where a server is, "" if it is not installed.
+func located(program string) string {
+	for _, path := range []string{program, "/usr/sbin/" + program, "/usr/local/sbin/" + program} {
+		if found, err := exec.LookPath(path); err == nil {
+			return found
+		}
+	}
 	return ""
 }
 
