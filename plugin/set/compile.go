@@ -2,7 +2,6 @@ package set
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -20,14 +19,15 @@ import (
 //	the size of the file in eight bytes, the number of blocked names and that of
 //	  exceptions in four each
 //	for each section its length in eight bytes, its CRC-32C in four, and four zeros
-//	zeros up to byte preambleSize
-//	the sections, each from the next multiple of eight bytes on, with zeros between
-//	from the next multiple of eight bytes on, the SHA-256 of all before it
+//	zeros up to byte compiledSum, and there the CRC-32C of all before it
+//	the sections, each from the next multiple of eight bytes on, with zeros behind it
+//
+// The sums are there to find damage, and nothing else: who would deceive can make them
+// right. What keeps a set from being deceived is that Open looks at every name.
 const (
 	compiledMagic  = "nonudify compiled list 1\n"
 	compiledFamily = len("nonudify compiled list ") // bytes that all versions begin with
 	preambleSize   = 256
-	sumSize        = sha256.Size
 )
 
 // The sections of a compiled list. The two tables are those of the blocked names and of
@@ -81,7 +81,7 @@ func (s *Set) Compile(w io.Writer, text []byte) (err error) {
 		return ErrBlindCompiled
 	}
 	parts := slices.Concat([]part{{text}}, s.block.parts(), s.pass.parts(), []part{s.addressPart()})
-	f := fileWriter{w: w, hash: sha256.New()}
+	f := fileWriter{w: w}
 	f.write(s.preamble(parts))
 	for _, p := range parts {
 		for _, b := range p {
@@ -89,18 +89,14 @@ func (s *Set) Compile(w io.Writer, text []byte) (err error) {
 		}
 		f.align()
 	}
-	if f.err != nil {
-		return f.err
-	}
-	_, err = w.Write(f.hash.Sum(nil))
-	return err
+	return f.err
 }
 
 // preamble returns what stands before the sections.
 func (s *Set) preamble(parts []part) []byte {
 	b := make([]byte, preambleSize)
 	copy(b, compiledMagic)
-	size := uint64(preambleSize + sumSize)
+	size := uint64(preambleSize)
 	at := b[compiledTable:]
 	for _, p := range parts {
 		n, sum := p.measure()
@@ -112,6 +108,7 @@ func (s *Set) preamble(parts []part) []byte {
 	binary.LittleEndian.PutUint64(b[compiledSize:], size)
 	binary.LittleEndian.PutUint32(b[compiledNames:], uint32(s.block.len()))
 	binary.LittleEndian.PutUint32(b[compiledNames+4:], uint32(s.pass.len()))
+	binary.LittleEndian.PutUint32(b[compiledSum:], crc32.Checksum(b[:compiledSum], castagnoli))
 	return b
 }
 
@@ -121,6 +118,7 @@ const (
 	compiledNames = 40
 	compiledTable = 48
 	sectionEntry  = 16
+	compiledSum   = preambleSize - 4
 )
 
 // measure returns the length of a section and its CRC-32C.
@@ -168,13 +166,9 @@ func (s *Set) addressPart() part {
 	return part{b}
 }
 
-// fileWriter writes, and sums up, until the first error.
+// fileWriter writes until the first error.
 type fileWriter struct {
-	w    io.Writer
-	hash interface {
-		io.Writer
-		Sum([]byte) []byte
-	}
+	w   io.Writer
 	n   uint64
 	err error
 }
@@ -184,7 +178,6 @@ type fileWriter struct {
 //go:noinline
 func (f *fileWriter) write(b []byte) {
 	if f.err == nil {
-		f.hash.Write(b)
 		_, f.err = f.w.Write(b)
 		f.n += uint64(len(b))
 	}

@@ -2,7 +2,6 @@ package set
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -130,23 +129,21 @@ func TestOpenRefuses(t *testing.T) {
 
 // reseal makes the sums of a compiled list right, whatever it holds.
 func reseal(data []byte) {
-	if len(data) < preambleSize+sumSize {
+	if len(data) < preambleSize {
 		return
 	}
-	end := len(data) - sumSize
 	binary.LittleEndian.PutUint64(data[compiledSize:], uint64(len(data)))
-	at := uint64(preambleSize)
+	at, end := uint64(preambleSize), uint64(len(data))
 	for i := range sections {
 		e := data[compiledTable+i*sectionEntry:]
 		n := binary.LittleEndian.Uint64(e)
-		if n > uint64(end)-at {
+		if n > end-at {
 			break
 		}
 		binary.LittleEndian.PutUint32(e[8:], crc32.Checksum(data[at:at+n], castagnoli))
-		at = min(at+aligned(n), uint64(end))
+		at = min(at+aligned(n), end)
 	}
-	sum := sha256.Sum256(data[:end])
-	copy(data[end:], sum[:])
+	binary.LittleEndian.PutUint32(data[compiledSum:], crc32.Checksum(data[:compiledSum], castagnoli))
 }
 
 // use calls all methods of a set that was made of who knows what.
@@ -181,7 +178,7 @@ func TestOpenHostile(t *testing.T) {
 	rules := append(blocked(syntheticNames(100)), rule.Rule{Name: "a.b.c.example", Trigger: rule.Exact, Action: rule.Pass}, about(rule.Block, "192.0.2.0/24"))
 	data := compiled(t, build(t, rules), "text")
 	taken := 0
-	for i := range len(data) - sumSize {
+	for i := range data {
 		for _, change := range []byte{1, 0xff} {
 			other := bytes.Clone(data)
 			other[i] ^= change
@@ -192,7 +189,7 @@ func TestOpenHostile(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d of %d changes leave a list that is sound", taken, 2*(len(data)-sumSize))
+	t.Logf("%d of %d changes leave a list that is sound", taken, 2*len(data))
 }
 
 // mustBeSound wants names that are names, in their order, each of which is found.
@@ -246,13 +243,45 @@ func FuzzOpen(f *testing.F) {
 		}
 		data := compiled(t, s, text)
 		for ; len(changes) >= 3; changes = changes[3:] {
-			data[(int(changes[0])<<8|int(changes[1]))%(len(data)-sumSize)] ^= changes[2]
+			data[(int(changes[0])<<8|int(changes[1]))%len(data)] ^= changes[2]
 		}
 		reseal(data)
 		if s, _, err := Open(data, OpenConfig{}); err == nil {
 			mustBeSound(t, s)
 		}
 	})
+}
+
+// TestLabels holds what is found out about the labels of a reversed name against cutting
+// it into them, and its hash against that of a query name.
+func TestLabels(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	for size := range 4 * maxLabel {
+		for range 50 {
+			name := bytes.Repeat([]byte{'a'}, size)
+			for range r.IntN(1 + r.IntN(6)) {
+				if size > 0 {
+					name[r.IntN(size)] = '.'
+				}
+			}
+			labels := strings.Split(string(name), ".")
+			h, n, empty := hashReversed(name)
+			if want := slices.Contains(labels, ""); n != len(labels) || empty != want {
+				t.Fatalf("%q: %d labels, one empty: %v, want %d, %v", name, n, empty, len(labels), want)
+			}
+			if got, want := longLabel(name), slices.ContainsFunc(labels, func(l string) bool { return len(l) > maxLabel }); got != want {
+				t.Fatalf("%q: a long label: %v, want %v", name, got, want)
+			}
+			if empty || n > depth {
+				continue
+			}
+			var k Key
+			k.Reset(string(forward(name)))
+			if k.hash[n-1] != h {
+				t.Fatalf("%q has another hash than what is asked for.", name)
+			}
+		}
+	}
 }
 
 // TestOpenCheck opens a list of a stranger. What the checker refuses is neither matched

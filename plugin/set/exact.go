@@ -298,7 +298,7 @@ func (c *cursor) compare(want []byte) (order, at int) {
 func (e *exact) hashes() iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		for name := range e.all() {
-			if h, labels := hashReversed(name); labels <= depth && !yield(h) {
+			if h, labels, _ := hashReversed(name); labels <= depth && !yield(h) {
 				return
 			}
 		}

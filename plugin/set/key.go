@@ -133,20 +133,34 @@ func index[T string | []byte](k *Key, text T, size int) bool {
 func suffix(h, before uint64, size int) uint64 { return mix((h ^ before) + uint64(size)*mulSize) }
 
 // hashReversed returns the hash of a whole name, given reversed, as index has it, and
-// how many labels it has.
-func hashReversed(name []byte) (hash uint64, labels int) {
+// how many labels it has. empty is that one of them has no bytes.
+func hashReversed(name []byte) (hash uint64, labels int, empty bool) {
 	h, size, rest := seed, len(name), name
+	before, pairs := uint64(1), uint64(0) // before: the last byte of the word before was a dot
 	for ; len(rest) >= 8; rest = rest[8:] {
 		w := binary.BigEndian.Uint64(rest)
-		labels += bits.OnesCount64(zeros(w ^ dots))
+		z := zeros(w ^ dots)
+		labels += bits.OnesCount64(z)
+		pairs |= z & (z>>8 | before<<63)
+		before = z >> 7 & 1
 		h = mix(h ^ w)
 	}
-	w := uint64(0)
-	for _, c := range rest {
-		w = w<<8 | uint64(c)
+	w, n := uint64(0), uint(len(rest))
+	switch {
+	case n == 0:
+	case size >= 8:
+		w = binary.BigEndian.Uint64(name[size-8:]) & (1<<(8*n&63) - 1)
+	default:
+		for _, c := range rest {
+			w = w<<8 | uint64(c)
+		}
 	}
-	labels += bits.OnesCount64(zeros(w ^ dots))
-	return mix((h ^ w) + uint64(size)*mulSize), labels + 1
+	z := zeros(w ^ dots)
+	labels += bits.OnesCount64(z)
+	if pairs |= z & (z>>8 | before<<(8*n&63)>>1); n > 0 {
+		before = z >> 7 & 1
+	}
+	return mix((h ^ w) + uint64(size)*mulSize), labels + 1, pairs|before != 0
 }
 
 // mix is one round of a multiply-and-fold hash.

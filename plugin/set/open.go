@@ -2,7 +2,6 @@ package set
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -86,12 +85,12 @@ type file struct {
 	section [sections][]byte
 }
 
-// parse cuts the file into its sections and holds the sums against them.
+// parse cuts the file into its sections and holds the sums against them: every byte counts.
 func (f *file) parse() error {
 	switch {
 	case !IsCompiled(f.data):
 		return damaged("its first line is not %q", compiledMagic[:len(compiledMagic)-1])
-	case len(f.data) < preambleSize+sumSize:
+	case len(f.data) < preambleSize:
 		return damaged("it has %d bytes, too few for any", len(f.data))
 	case !bytes.HasPrefix(f.data, []byte(compiledMagic)):
 		return ErrVersion
@@ -100,14 +99,20 @@ func (f *file) parse() error {
 		return damaged("it has %d bytes and should have %d", len(f.data), size)
 	}
 	f.names = [2]uint32{binary.LittleEndian.Uint32(f.data[compiledNames:]), binary.LittleEndian.Uint32(f.data[compiledNames+4:])}
-	end := len(f.data) - sumSize
-	at := preambleSize
+	if crc32.Checksum(f.data[:compiledSum], castagnoli) != binary.LittleEndian.Uint32(f.data[compiledSum:]) {
+		return damaged("the checksum of its beginning does not fit")
+	}
+	end, at := len(f.data), preambleSize
 	for i := range f.section {
 		n := binary.LittleEndian.Uint64(f.entry(i))
 		if n > uint64(end-at) || aligned(n) > uint64(end-at) {
 			return damaged("section %d does not fit into it", i)
 		}
 		f.section[i] = f.data[at : at+int(n) : at+int(n)]
+		behind := f.data[at+int(n) : at+int(aligned(n))]
+		if len(bytes.Trim(behind, "\x00")) > 0 {
+			return damaged("something stands behind section %d", i)
+		}
 		at += int(aligned(n))
 	}
 	if at != end {
@@ -119,18 +124,14 @@ func (f *file) parse() error {
 // entry is what the preamble says of a section.
 func (f *file) entry(i int) []byte { return f.data[compiledTable+i*sectionEntry:] }
 
-// sums checks the sum of all. The sums of the sections tell where it went wrong.
+// sums checks the sums of the sections.
 func (f *file) sums() error {
-	end := len(f.data) - sumSize
-	if sha256.Sum256(f.data[:end]) == [sumSize]byte(f.data[end:]) {
-		return nil
-	}
 	for i, s := range f.section {
 		if crc32.Checksum(s, castagnoli) != binary.LittleEndian.Uint32(f.entry(i)[8:]) {
 			return damaged("the checksum of its section %d does not fit", i)
 		}
 	}
-	return damaged("its checksum does not fit")
+	return nil
 }
 
 // table returns a table whose first section is given.
@@ -311,7 +312,10 @@ func (v *verifier) blocks() error {
 			if first && b == v.from {
 				v.first = bytes.Clone(v.last())
 			}
-			h, labels := hashReversed(v.last())
+			h, labels, empty := hashReversed(v.last())
+			if empty || longLabel(v.last()) {
+				return damaged("block %d: labels that no name has", b)
+			}
 			if labels > depth {
 				v.deep++
 				continue
@@ -345,8 +349,6 @@ func (v *verifier) next(r *bitReader, first bool) error {
 		!first && shared < v.size && v.name[shared] <= differs,
 		first && bytes.Compare(v.name[:size], v.other[:v.size]) <= 0:
 		return errOrder
-	case !sound(v.name[:size], shared):
-		return errors.New("labels that no name has")
 	}
 	v.size = size
 	return nil
@@ -357,20 +359,16 @@ var errOrder = errors.New("names are not in their order")
 // maxLabel is the length of the longest label (RFC 1035 §2.3.4).
 const maxLabel = 63
 
-// sound reports whether the labels of a reversed name are of 1 to 63 bytes, where those
-// that end within the first bytes are known to be.
-func sound(name []byte, known int) bool {
-	label := bytes.LastIndexByte(name[:known], '.') + 1 // where it begins
-	for i := known; i <= len(name); i++ {
-		if i < len(name) && name[i] != '.' {
-			continue
+// longLabel reports whether a label of a reversed name is longer than that.
+func longLabel(name []byte) bool {
+	for len(name) > maxLabel {
+		label, rest, _ := bytes.Cut(name, []byte{'.'})
+		if len(label) > maxLabel {
+			return true
 		}
-		if n := i - label; n == 0 || n > maxLabel {
-			return false
-		}
-		label = i + 1
+		name = rest
 	}
-	return true
+	return false
 }
 
 // addresses returns the prefixes.
