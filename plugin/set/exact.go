@@ -128,7 +128,7 @@ func newExact(names sequence, s *statistics, room *pages) *exact {
 		heads:  make(words64, 0, 8*blocks),
 		offset: make(words32, 0, 4*blocks),
 		shared: newCode(&s.shared),
-		chars:  newCode(&s.chars),
+		chars:  newCode(&s.chars).pairs(),
 	}
 	var w bitWriter // of a block
 	for n := range names {
@@ -268,7 +268,7 @@ func (c *cursor) next(e *exact) bool {
 	}
 	c.left--
 	c.shared = int(c.bits.get(e.shared))
-	size, end := c.bits.text(e.chars, &c.buf, c.shared, uint8(rule.Subtree)+1)
+	size, end := c.bits.text(e.chars, &c.buf, c.shared)
 	c.trigger = rule.Trigger(end)
 	c.size = size
 	return true

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+
+	"github.com/nonudify/nonudify/plugin/rule"
 )
 
 // maxCode is the length of the longest code word in bits: a decoding table of
@@ -18,7 +20,53 @@ const symbols = 256
 type code struct {
 	word   [symbols]uint16       // code words, bits reversed: the first bit is the lowest
 	length [symbols]uint8        // 0: the symbol does not occur
-	table  *[1 << maxCode]uint16 // next maxCode bits to symbol<<8 | length
+	table  *[1 << maxCode]uint16 // next maxCode bits to symbol<<8 | length; to a pair after pairs
+}
+
+// The symbols in the names' code, by letters of six bits: a trigger, which ends a name, is
+// its own letter, and those of the bytes of names follow behind them. Any other symbol has
+// letter 0, which ends a name, too.
+const (
+	letterBits  = 6
+	letters     = 1 << letterBits
+	firstLetter = uint16(rule.Subtree) + 1
+)
+
+func letter(s uint16) uint16 {
+	switch r := rank[s]; {
+	case r > 0:
+		return firstLetter - 1 + uint16(r)
+	case s < firstLetter:
+		return s
+	}
+	return 0
+}
+
+// symbolOf is the way back.
+var symbolOf = symbolTable()
+
+func symbolTable() (t [letters]uint8) {
+	for s := range uint16(symbols) {
+		if l := letter(s); l > 0 {
+			t[l] = uint8(s)
+		}
+	}
+	return t
+}
+
+// pairs makes the decoding table one for text: of the next bits it has the first letter,
+// above it the second one if both are bytes of a name and there is room for its word, else
+// 0, and above them the length of their words.
+func (c *code) pairs() *code {
+	for i := len(c.table) - 1; i >= 0; i-- { // from the end, as the second letter stands before
+		n, l := c.table[i]&0xff, letter(c.table[i]>>8)
+		next := c.table[i>>n]
+		if m, k := next&0xff, letter(next>>8); l >= firstLetter && k >= firstLetter && n+m <= maxCode {
+			n, l = n+m, k<<letterBits|l
+		}
+		c.table[i] = n<<(2*letterBits) | l
+	}
+	return c
 }
 
 // newCode returns the code for the given frequencies. Of symbols that never
@@ -159,25 +207,25 @@ func (r *bitReader) get(c *code) uint8 {
 	return uint8(e >> 8)
 }
 
-// text reads symbols into dst from place n on, up to one that is less than
-// stop, and returns how far dst is filled, and that symbol. It does not trust
-// the input to end before dst does. Several symbols are taken from each word of
-// input: this is where a proof spends its time.
-func (r *bitReader) text(c *code, dst *[symbols]byte, n int, stop uint8) (int, uint8) {
+// text reads bytes of a name into dst from place n on, up to a symbol that is none, and
+// returns how far dst is filled, and that symbol. It does not trust the input to end
+// before dst does: all that fills the last byte but one is no name. Several symbols are
+// taken from each word of input, two at a time: this is where a proof spends its time.
+func (r *bitReader) text(c *code, dst *[symbols]byte, n int) (int, uint8) {
 	for {
 		w := r.word()
-		for left := 64 - 7; left >= maxCode; {
-			e := c.table[w%uint64(len(c.table))]
-			bits := int(e & 0xff)
-			w >>= bits & 63
+		for left := uint(64 - 7); left >= maxCode; {
+			d := c.table[w%uint64(len(c.table))]
+			bits := uint(d >> (2 * letterBits))
+			w >>= bits
 			left -= bits
-			r.pos += uint(bits)
-			s := uint8(e >> 8)
-			if s < stop || n == len(dst) {
-				return n, s
+			r.pos += bits
+			first, second := d%letters, d>>letterBits%letters
+			if first < firstLetter || n > len(dst)-2 {
+				return n, symbolOf[first]
 			}
-			dst[n] = s
-			n++
+			dst[n], dst[n+1] = symbolOf[first], symbolOf[second]
+			n += 1 + int((second+letters-1)>>letterBits)
 		}
 	}
 }

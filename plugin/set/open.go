@@ -159,6 +159,7 @@ func (f *file) table(first int, names uint32) (table, error) {
 	if e.chars, err = codeOf([symbols]uint8(codes[symbols:]), isChar); err != nil {
 		return table{}, err
 	}
+	e.chars.pairs()
 	for len(pages) > 0 {
 		n := min(pageBytes, len(pages))
 		e.data, pages = append(e.data, pages[:n:n]), pages[n:]
@@ -341,7 +342,7 @@ func (v *verifier) next(r *bitReader, first bool) error {
 		return errors.New("a name shares more bytes than there are")
 	}
 	differs := v.name[shared] // of the name before
-	size, end := r.text(v.e.chars, v.name, shared, uint8(rule.Subtree)+1)
+	size, end := r.text(v.e.chars, v.name, shared)
 	switch {
 	case r.over() || end == 0 || size > dnsname.MaxLen:
 		return errors.New("a name does not end")

@@ -72,7 +72,7 @@ func (t *tally) code() *runCode {
 			all.chars[s] += unseen
 		}
 	}
-	return &runCode{newCode(&all.shared), newCode(&all.chars)}
+	return &runCode{newCode(&all.shared), newCode(&all.chars).pairs()}
 }
 
 // runCode is what the numbers and the bytes in a run are coded with.
@@ -177,7 +177,7 @@ func (r *reader) next() {
 	}
 	r.left--
 	r.shared = int(r.bits.get(r.code.shared))
-	size, end := r.bits.text(r.code.chars, &r.buf, r.shared, uint8(rule.Subtree)+1)
+	size, end := r.bits.text(r.code.chars, &r.buf, r.shared)
 	r.size, r.trigger = size, rule.Trigger(end)
 }
 

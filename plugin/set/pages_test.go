@@ -25,7 +25,7 @@ func worst() *code {
 func TestRunPages(t *testing.T) {
 	for size := 1; size <= dnsname.MaxLen; size += 7 {
 		var room pages
-		w := runWriter{run: run{code: &runCode{worst(), worst()}}, room: &room}
+		w := runWriter{run: run{code: &runCode{worst(), worst().pairs()}}, room: &room}
 		names := randomTexts(3*pageBytes/size+1, size)
 		for i, n := range names {
 			w.write(step{n, 0, rule.Trigger(1 + i%3)})

@@ -92,7 +92,7 @@ func plainExact(entries []entry, arena []byte) *exact {
 		}
 		charFreq[trigger]++
 	})
-	e.shared, e.chars = newCode(&sharedFreq), newCode(&charFreq)
+	e.shared, e.chars = newCode(&sharedFreq), newCode(&charFreq).pairs()
 	var w bitWriter
 	plainSteps(entries, arena, func(i int, shared int, rest []byte, trigger rule.Trigger) {
 		if i%blockNames == 0 {
