@@ -39,18 +39,26 @@ func (m *mapped) caught(before bool) {
 // What follows does with a set in a file what the methods of similar names do with one
 // in memory. These are apart from them, as a function that defers is slower.
 
-// proveMapped finds nothing where the file cannot be read.
+// proveMapped finds nothing where the file cannot be read, or if the names are exceptions
+// the name itself: what may be one is not blocked.
 func (t *table) proveMapped(k *Key, maybe uint32) (m Match) {
 	defer t.exact.mapped.caught(debug.SetPanicOnFault(true))
-	return t.prove(k, maybe)
+	if t.excepts {
+		m = Match{Trigger: rule.Exact, Labels: k.labels}
+	}
+	m = t.prove(k, maybe)
+	return m
 }
 
-// passBelow reports whether a rule means any name below the given reversed one.
-func (e *exact) passBelow(reversed []byte) bool {
+// passBelow reports whether a rule means any name below the given reversed one. One may
+// where the file cannot be read.
+func (e *exact) passBelow(reversed []byte) (passes bool) {
 	if m := e.mapped; m != nil {
 		defer m.caught(debug.SetPanicOnFault(true))
+		passes = true
 	}
-	return e.lookup(reversed)&rule.Below != 0 || e.below(reversed)
+	passes = e.lookup(reversed)&rule.Below != 0 || e.below(reversed)
+	return passes
 }
 
 // holdsBelow is below.
@@ -88,7 +96,8 @@ func (s *Set) file() *mapped {
 }
 
 // Damaged reports whether a part of the file that the set lies in could not be read.
-// From then on names that are listed may be missing from what its methods return.
+// From then on names that are listed may be missing from what its methods return, and
+// more may pass than the exceptions say.
 // A set in memory is never damaged.
 func (s *Set) Damaged() bool {
 	m := s.file()

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
@@ -57,6 +58,45 @@ func TestMappedCut(t *testing.T) {
 	}
 	if _, _, err := Open(memory, OpenConfig{Mapped: path}); err == nil {
 		t.Error("What cannot be read was opened.")
+	}
+}
+
+// TestMappedCutExceptions cuts the exceptions off and leaves the names that are blocked:
+// nothing is blocked that was an exception, and no denial says that there is nothing below.
+func TestMappedCutExceptions(t *testing.T) {
+	rules := blocked([]dnsname.Name{"badsite.example"})
+	passed := syntheticNames(20_000)
+	for i, n := range passed {
+		passed[i] = n + ".badsite.example"
+		rules = append(rules, rule.Rule{Name: passed[i], Trigger: rule.Subtree, Action: rule.Pass})
+	}
+	data := compiled(t, build(t, rules), "")
+	path, memory := mapFile(t, data)
+	s := opened(t, memory, OpenConfig{Mapped: path})
+	if match(s, "www."+passed[0].FQDN()).Action != rule.Pass || match(s, "badsite.example.").Action != rule.Block {
+		t.Fatal("Before it is cut, the list does not work.")
+	}
+	if err := os.Truncate(path, int64(os.Getpagesize())); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range passed[:1000] {
+		var k Key
+		k.Reset("www." + n.FQDN())
+		if got := s.Match(&k).Action; got != rule.Pass {
+			t.Fatalf("%s: %v", n, got)
+		}
+		if s.Passes(&k).Labels == 0 {
+			t.Fatalf("%s does not pass.", n)
+		}
+	}
+	if !s.Damaged() {
+		t.Fatal("Nothing of the list is missing: the file was not cut.")
+	}
+	if m := match(s, "badsite.example."); m.Action == rule.Block && !m.Open {
+		t.Error("A denial would say that there is nothing below.")
+	}
+	if got := match(s, "badsite.example.").Action; got != rule.Block {
+		t.Errorf("What is no exception, and can be read, is not blocked: %v", got)
 	}
 }
 

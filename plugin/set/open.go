@@ -64,7 +64,7 @@ func Open(data []byte, c OpenConfig) (s *Set, text []byte, err error) {
 	if s.addresses, err = f.addresses(c.MaxAddresses); err != nil {
 		return nil, nil, err
 	}
-	s.block.check = c.Check
+	s.block.check, s.pass.excepts = c.Check, true
 	return s, bytes.Clone(f.section[sectionText]), nil
 }
 

@@ -166,7 +166,8 @@ type table struct {
 	depths uint32 // bit d-1: a name of d labels is in the table, d up to depth
 	deep   bool   // a name of more than depth labels is in the table
 
-	check Checker // judges rules that were not judged before; nil: all were
+	check   Checker // judges rules that were not judged before; nil: all were
+	excepts bool    // the names are exceptions; only known of those in a file
 }
 
 func (t *table) len() int {
