@@ -83,6 +83,7 @@ type Feed struct {
 	held      atomic.Pointer[[32]byte]     // SHA-256 of the edition that waits to be approved
 	primaries atomic.Pointer[[]netip.Addr] // who may tell that there is something new
 	serving   atomic.Pointer[List]         // the last good edition
+	beyond    atomic.Pointer[List]         // one that could not be mended from the copy
 }
 
 // memory is what is remembered of a mirror.
@@ -159,8 +160,8 @@ func (f *Feed) reconsider() {
 }
 
 // Prompt reports whether an edition that was held back has been approved, or the one that
-// serves cannot be read any more.
-func (f *Feed) Prompt() bool { return f.approved() || f.damaged() }
+// serves was found to be unreadable since the last round.
+func (f *Feed) Prompt() bool { return f.approved() || f.ailing() }
 
 func (f *Feed) approved() bool {
 	held := f.held.Load()

@@ -41,6 +41,14 @@ func TestFeedCut(t *testing.T) {
 		if !f.Prompt() {
 			t.Fatalf("%s: nobody noticed", what)
 		}
+		if tt.source { // a mirror that is down is not asked any more often for it
+			s.err = source.ErrStatus
+			round(t, f, source.ErrStatus)
+			if f.Prompt() {
+				t.Errorf("%s: the next round does not wait for its time", what)
+			}
+			s.err = nil
+		}
 		before := s.sent
 		l = round(t, f, nil)
 		if l.Stats.Rules != minCompiled || !denies(l, "name-7.bad.example.") || l.Set.Mapped() != 0 || f.Prompt() {

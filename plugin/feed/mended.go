@@ -16,6 +16,9 @@ func (f *Feed) Fragile() bool {
 	return l != nil && l.Set.Mapped() > 0
 }
 
+// ailing reports whether a round may mend the edition that serves: no round has tried it.
+func (f *Feed) ailing() bool { return f.damaged() && f.beyond.Load() != f.serving.Load() }
+
 // mend returns the edition that serves once more, read into memory from the copy, if it was
 // damaged. If the copy is, too, it sees to it that the mirrors are asked for everything.
 func (f *Feed) mend() *List {
@@ -26,6 +29,7 @@ func (f *Feed) mend() *List {
 	if l, _, err := f.Restore(); err == nil && l != nil {
 		return l
 	}
+	f.beyond.Store(f.serving.Load()) // the next rounds come when they are due
 	f.sum, f.kept = [32]byte{}, [32]byte{}
 	clear(f.memory)
 	return nil
