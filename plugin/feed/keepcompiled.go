@@ -60,17 +60,14 @@ func (c LoadConfig) made() (sum [sha256.Size]byte, ok bool) {
 	return sha256.Sum256([]byte(all)), c.Seen == nil && c.Refused == nil
 }
 
-// program tells one build of this program from another, where the version system is asked
-// at all when it is built.
-var program = sync.OnceValue(func() (all string) {
+// program tells one build of this program from another, by its modules and what the version
+// system says, where that is asked at all when it is built.
+var program = sync.OnceValue(func() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""
 	}
-	for _, s := range info.Settings {
-		all += s.Key + "=" + s.Value + " "
-	}
-	return all
+	return info.String()
 })
 
 // readsAs is to be raised when the same text is read as another list than before.
@@ -79,11 +76,11 @@ const readsAs = 1
 // compile keeps a list that was saved, compiled, and has it served from there, so that it
 // takes next to no memory.
 func (f *Feed) compile(l *List, sum [sha256.Size]byte) {
-	if f.Copy == nil || f.unmapped || f.unsaved != nil || l.Format == list.Compiled {
+	if f.Copy == nil || f.unmapped || f.unsaved != nil {
 		return
 	}
 	made, ok := f.Load.made()
-	if !ok || l.Set.Blinded() || l.Set.Len() < minCompiled {
+	if !ok || l.Format == list.Compiled || l.Set.Blinded() || l.Set.Len() < minCompiled {
 		_ = f.Copy.DropCompiled() // it would not be used, only lie there
 		return
 	}
