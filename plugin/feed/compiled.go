@@ -3,6 +3,7 @@ package feed
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -33,24 +34,19 @@ func (c LoadConfig) isCompiled(r *bufio.Reader) (bool, error) {
 
 // open makes a list of the bytes of a compiled one. The server does not go through its
 // names: what Check refuses, the set does not block.
-func (l *List) open(r io.Reader, c LoadConfig) error {
+func (l *List) open(r *bufio.Reader, c LoadConfig) error {
 	l.Format = list.Compiled
 	data, mapping, err := c.compiled(r)
 	if err != nil {
 		return err
 	}
-	whole := c.Seen != nil || c.Refused != nil || c.Action != rule.None
-	o := set.OpenConfig{Check: c.Check, MaxAddresses: c.MaxAddresses}
-	if whole {
-		o.Check = nil // every rule is asked about
-	}
-	s, text, err := openSet(data, mapping, o)
+	s, text, err := openSet(data, mapping, set.OpenConfig{Check: c.Check, MaxAddresses: c.MaxAddresses})
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
 	l.Header = list.ParseHeader(text)
-	if whole || s.HasAddresses() {
-		return l.walk(s, c)
+	if c.Seen != nil || c.Refused != nil || c.Action != rule.None || s.HasAddresses() {
+		return l.walk(s.Unchecked(), c)
 	}
 	l.Stats.Rules = s.Len()
 	l.Stats.Lines = s.Len()
@@ -80,35 +76,51 @@ func (l *List) judgeSet(c LoadConfig) error {
 
 // compiled returns the bytes of a compiled list: mapped if they can be, else read into
 // memory.
-func (c LoadConfig) compiled(r io.Reader) ([]byte, *source.Mapping, error) {
+func (c LoadConfig) compiled(r *bufio.Reader) ([]byte, *source.Mapping, error) {
 	if c.Map != nil {
-		if m, err := c.Map(); err == nil && set.IsCompiled(m.Data) { // else it is packed
+		if m, err := c.Map(); err == nil {
 			return nil, m, nil
 		}
 	}
-	data, err := readAll(r)
+	data, err := readSized(r, cmp.Or(c.MaxBytes, source.DefaultMaxBytes))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", c.File, err)
 	}
 	return data, nil, nil
 }
 
-// readAll is io.ReadAll for what is kept: it leaves no room behind the bytes, and as much
-// garbage as they take.
-func readAll(r io.Reader) ([]byte, error) {
-	const piece = 64 << 10
-	var pieces [][]byte
-	for {
-		p := make([]byte, piece)
-		n, err := io.ReadFull(r, p)
-		pieces = append(pieces, p[:n])
+// readSized reads a compiled list, which says how large it is, and one byte of what goes on
+// behind its end. What it says is believed by and by: so much is drawn once an eighth of it
+// has come. It may say no more than the limit in bytes.
+func readSized(r *bufio.Reader, limit int64) ([]byte, error) {
+	head, err := r.Peek(set.CompiledHead)
+	if err == io.EOF {
+		return bytes.Clone(head), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	size := set.CompiledSize(head)
+	if size > uint64(limit) {
+		return nil, fmt.Errorf("%w: more than %d bytes", source.ErrTooLarge, limit)
+	}
+	steps := 0
+	for size>>(3*steps) > 64<<10 {
+		steps++
+	}
+	var data []byte
+	for ; steps >= 0; steps-- {
+		data = append(make([]byte, 0, size>>(3*steps)+1), data...)
+		n, err := io.ReadFull(r, data[len(data):cap(data)])
+		data = data[:len(data)+n]
 		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
-			return bytes.Join(pieces, nil), nil
+			break
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
+	return data, nil
 }
 
 // walk goes through the rules of a compiled list as if they were the lines of a text: the
@@ -125,6 +137,9 @@ func (l *List) walk(s *set.Set, c LoadConfig) error {
 			in.plain.add(used)
 		} else {
 			l.Stats.Refused++
+			if used.Action == rule.Pass {
+				l.Stats.RefusedPasses++
+			}
 			l.refuse(&rule.LineError{File: c.File, Line: l.Stats.Lines, Err: fmt.Errorf("%s: %w", used.Subject(), err)}, c)
 		}
 		if c.Seen != nil {

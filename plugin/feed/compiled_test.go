@@ -1,12 +1,15 @@
 package feed
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +132,10 @@ func TestLoadCompiledRefuses(t *testing.T) {
 		{"text", "badsite.example\n", LoadConfig{Format: list.Compiled}, list.ErrCompiled},
 		{"nothing", "", LoadConfig{Format: list.Compiled}, list.ErrCompiled},
 		{"another format", data, LoadConfig{Format: list.Domains}, list.ErrBinary},
+		{"only begun", data[:30], LoadConfig{}, set.ErrDamaged},
+		{"more behind it", data + "more", LoadConfig{}, set.ErrDamaged},
+		{"said to be huge", data[:32] + strings.Repeat("\xff", 8) + data[40:], LoadConfig{}, source.ErrTooLarge},
+		{"mostly refused, with addresses", compiledOf(t, "$TTL 60\n@ SOA localhost. root.localhost. 7 60 60 60 60\nco.uk CNAME .\ncom CNAME .\n24.0.2.0.192.rpz-ip CNAME .\n"), LoadConfig{Check: new(policy.Guard), Addresses: true}, list.ErrRefused},
 		{"cut off", data[:len(data)-1], LoadConfig{}, set.ErrDamaged},
 		{"one byte", strings.Replace(data, "Entries", "entries", 1), LoadConfig{}, set.ErrDamaged},
 		{"version", strings.Replace(data, "list 1\n", "list 9\n", 1), LoadConfig{}, set.ErrVersion},
@@ -147,6 +154,28 @@ func TestLoadCompiledRefuses(t *testing.T) {
 	}
 	if _, err := Load(failing{os.ErrDeadlineExceeded}, time.Time{}, LoadConfig{}); !errors.Is(err, ErrRead) {
 		t.Errorf("unreadable: %v, want %v", err, ErrRead)
+	}
+}
+
+// TestReadSized reads what a list says it holds, in no more memory than it has and an
+// eighth, and draws none for what it only says.
+func TestReadSized(t *testing.T) {
+	head := compiledOf(t, "badsite.example\n")[:32]
+	for _, have := range []int{40, 64<<10 - 1, 64 << 10, 64<<10 + 1, 3 << 20, 40 << 20} {
+		for _, says := range []int{have - 1, have, have + 1, 1 << 30} {
+			data := append(binary.LittleEndian.AppendUint64([]byte(head), uint64(says)), make([]byte, have-40)...)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			got, err := readSized(bufio.NewReader(bytes.NewReader(data)), 1<<30)
+			runtime.ReadMemStats(&after)
+			if err != nil || !bytes.Equal(got, data) {
+				t.Fatalf("%d bytes that say to be %d: %d, %v", have, says, len(got), err)
+			}
+			most := uint64(min(says, 8*have)) * 5 / 4
+			if drawn := after.TotalAlloc - before.TotalAlloc; drawn > most+128<<10 {
+				t.Errorf("%d bytes that say to be %d: %d drawn, want at most %d", have, says, drawn, most)
+			}
+		}
 	}
 }
 

@@ -110,6 +110,13 @@ func Load(r io.Reader, modified time.Time, c LoadConfig) (*List, error) {
 }
 
 func (l *List) unpack(r io.Reader, c LoadConfig) error {
+	if c.Map != nil {
+		raw := bufio.NewReader(r)
+		if head, _ := raw.Peek(set.CompiledHead); !set.IsCompiled(head) { // it may be packed; an error comes again
+			c.Map = nil
+		}
+		r = raw
+	}
 	unpacked, err := source.Unpack(r, c.MaxBytes)
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", c.File, ErrRead, err)

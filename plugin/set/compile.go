@@ -192,5 +192,11 @@ func IsCompiled(head []byte) bool {
 	return bytes.HasPrefix(head, []byte(compiledMagic[:compiledFamily]))
 }
 
-// CompiledHead is the number of bytes that IsCompiled needs.
-const CompiledHead = compiledFamily
+// CompiledSize returns the size in bytes that a compiled list that begins like this says
+// it has: CompiledHead bytes.
+func CompiledSize(head []byte) uint64 {
+	return binary.LittleEndian.Uint64(head[compiledSize:])
+}
+
+// CompiledHead is the number of bytes that IsCompiled and CompiledSize need.
+const CompiledHead = compiledNames

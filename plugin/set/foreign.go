@@ -13,6 +13,14 @@ import (
 // set does not hold. It is the same whatever the list's maker did, and whichever names
 // this program protects.
 
+// Unchecked returns the set without the Checker that it was opened with, for who judges
+// every rule.
+func (s *Set) Unchecked() *Set {
+	all := *s
+	all.block.check = nil
+	return &all
+}
+
 // refuses reports whether a rule that blocks must not be used.
 func (t *table) refuses(name dnsname.Name, trigger rule.Trigger) bool {
 	return t.check.Check(rule.Rule{Name: name, Trigger: trigger, Action: rule.Block}) != nil
