@@ -139,6 +139,7 @@ var listGauges = []struct {
 	{desc("list_last_success_timestamp_seconds", "When the list was last found to be right, 0 before the first time."), func(s listState) float64 { return unix(s.success) }},
 	{desc("list_next_refresh_timestamp_seconds", "When the next attempt to refresh the list is due."), func(s listState) float64 { return unix(s.next) }},
 	{desc("list_not_saved", "1 when the edition in use could not be kept on disk."), func(s listState) float64 { return float64(s.unsaved) }},
+	{desc("list_unread", "1 when an edition could not be read from disk while it was in use, since the start."), func(s listState) float64 { return float64(s.unread) }},
 }
 
 var (
@@ -171,6 +172,7 @@ type listState struct {
 	entries, refused         int
 	serial                   uint32
 	signed, unsaved, failing int
+	unread                   int
 	age, took                time.Duration
 	expires                  time.Time
 	attempt, success, next   time.Time
@@ -275,6 +277,9 @@ func (s listState) after(r *feed.Refresher[feed.List]) listState {
 	}
 	if errors.Is(status.Warning, feed.ErrNotSaved) {
 		s.unsaved = 1
+	}
+	if errors.Is(status.Warning, feed.ErrUnread) {
+		s.unread = 1
 	}
 	s.attempt, s.next = earlier(s.attempt, status.Attempt), earlier(s.next, r.Next())
 	s.success, s.expires = earlier(s.success, status.Success), earlier(s.expires, status.Expires)

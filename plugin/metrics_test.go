@@ -100,8 +100,8 @@ func TestMetricNames(t *testing.T) {
 			}
 		}
 	}
-	if len(families) != 18 {
-		t.Errorf("%d metrics, want 18", len(families))
+	if len(families) != 19 {
+		t.Errorf("%d metrics, want 19", len(families))
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil || len(problems) > 0 {

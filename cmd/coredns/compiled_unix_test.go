@@ -60,6 +60,7 @@ func TestCompiled(t *testing.T) {
 		if state == "" {
 			return
 		}
+		untilMetric(t, name, "unread", 0)
 		copies, err := filepath.Glob(filepath.Join(dir, "state", "*.list"))
 		if err != nil || len(copies) != 1 {
 			t.Fatalf("Copies: %v, %v", copies, err)
@@ -69,5 +70,6 @@ func TestCompiled(t *testing.T) {
 		}
 		s.until("edition4.example", denies) // it was gone until the file was read once more
 		s.want("always.example", denies, "other.example", passes)
+		untilMetric(t, name, "unread", 1)
 	})
 }
