@@ -28,6 +28,7 @@ type compileFlags struct {
 	format list.Format
 	out    string
 	json   bool
+	strict bool // write nothing if entries are refused
 }
 
 func runCompile(e *env, fs *flag.FlagSet, args []string) (int, error) {
@@ -43,23 +44,34 @@ func runCompile(e *env, fs *flag.FlagSet, args []string) (int, error) {
 		return wrong, usagef("%d lists given, one wanted", len(lists))
 	case c.json && c.out == "":
 		return wrong, usagef("-json goes with -o")
+	case sameFile(c.out, lists[0]):
+		return wrong, usagef("-o %s: is the list itself, whose comments would be lost", c.out)
 	}
-	return fine, c.file(e, lists[0])
+	return c.file(e, lists[0])
 }
 
 // file compiles one list.
-func (c compileFlags) file(e *env, name string) error {
+func (c compileFlags) file(e *env, name string) (int, error) {
 	l, err := (&convertFlags{format: c.format}).load(e, name)
 	if err != nil {
-		return err
-	}
-	if n := l.Stats.Refused; n > 0 {
-		e.note("warning: %s: resolvers refuse entries of it, %d in all, which 'nonudify lint' shows: they are left out", name, n)
+		return wrong, err
 	}
 	e.bar.clear()
-	if c.out == "" {
-		return c.cannot(name, feed.Compile(e.stdout, l.List))
+	if n := l.Stats.Refused; n > 0 {
+		e.note("warning: %s: resolvers refuse entries of it, %d in all, which 'nonudify lint' shows: they are left out", name, n)
+		if c.strict {
+			e.note("%s: nothing is written, as -strict is given", name)
+			return finding, nil
+		}
 	}
+	if c.out == "" {
+		return fine, c.cannot(name, feed.Compile(e.stdout, l.List))
+	}
+	return fine, c.write(e, l, name)
+}
+
+// write writes the list to a file.
+func (c compileFlags) write(e *env, l *converted, name string) error {
 	size := sized{}
 	d, err := newDraftBy(c.out, func(w io.Writer) error {
 		size.Writer = w

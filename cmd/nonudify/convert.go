@@ -27,7 +27,7 @@ var convert = verb{
 of it as domains, hosts, wildcard, adblock, dnsmasq, unbound, rpz or hashes; as
 pihole, knot (Knot Resolver 6), dnscrypt (blocked-names of dnscrypt-proxy) or
 routeros (a script of RouterOS 7); or as cdb, for dnsdist. The rules come sorted,
-without the comments behind them.
+without the comments behind them. With -to compiled it does what compile does.
 
 None of these blocks what the list lets pass. What a format cannot say is narrowed
 or left out, and so are lines that the resolver refuses; the header of the file and
@@ -46,17 +46,18 @@ Exit code 1 says that -strict kept a file from being written.
 // convertFlags is what the command line of convert says.
 type convertFlags struct {
 	list.WriteConfig
-	format list.Format
-	out    string
-	salted bool
-	strict bool
-	json   bool
-	config string
-	origin string
+	compiled bool // instead of To
+	format   list.Format
+	out      string
+	salted   bool
+	strict   bool
+	json     bool
+	config   string
+	origin   string
 }
 
 func (c *convertFlags) declare(fs *flag.FlagSet) {
-	fs.TextVar(&c.To, "to", list.Target(0), "write the list as `TARGET`")
+	fs.Func("to", "write the list as `TARGET`", c.setTarget)
 	fs.TextVar(&c.format, "format", list.Auto, "the `FORMAT` of the list, instead of finding out")
 	fs.StringVar(&c.out, "o", "", "write to `OUT` and not to the standard output")
 	fs.BoolVar(&c.Exact, "exact", false, "domains or hosts for a reader that takes a line for the one name, as /etc/hosts and Pi-hole do")
@@ -86,6 +87,9 @@ func runConvert(e *env, fs *flag.FlagSet, args []string) (int, error) {
 	if err := c.check(files); err != nil {
 		return wrong, err
 	}
+	if c.compiled {
+		return compileFlags{c.format, c.out, c.json, c.strict}.file(e, files[0])
+	}
 	return c.file(e, files[0])
 }
 
@@ -93,7 +97,7 @@ func runConvert(e *env, fs *flag.FlagSet, args []string) (int, error) {
 func (c *convertFlags) check(files []string) error {
 	zone := c.To == list.ToRPZ || c.To == list.ToKnot
 	switch {
-	case c.To == 0:
+	case c.To == 0 && !c.compiled:
 		return usagef("-to is missing: it says what the list is to be written as")
 	case len(files) != 1:
 		return usagef("%d lists given, one wanted", len(files))
@@ -106,9 +110,29 @@ func (c *convertFlags) check(files []string) error {
 	case c.json && c.out == "":
 		return usagef("-json goes with -o")
 	case sameFile(c.out, files[0]):
-		return usagef("-o %s: is the list itself, whose comments, and what else %s cannot say, would be lost", c.out, c.To)
+		return usagef("-o %s: is the list itself, whose comments, and what else %s cannot say, would be lost", c.out, c.target())
 	}
 	return nil
+}
+
+// setTarget takes the names of targets, and that of the one that package list cannot write.
+func (c *convertFlags) setTarget(s string) error {
+	if c.compiled = s == list.Compiled.String(); c.compiled {
+		c.To = 0
+		return nil
+	}
+	if err := c.To.UnmarshalText([]byte(s)); err != nil {
+		return fmt.Errorf("%w, %s", err, list.Compiled)
+	}
+	return nil
+}
+
+// target returns what the list is to be written as.
+func (c *convertFlags) target() string {
+	if c.compiled {
+		return list.Compiled.String()
+	}
+	return c.To.String()
 }
 
 func (c *convertFlags) setOrigin() (err error) {

@@ -370,7 +370,8 @@
 // are refused are counted by lint and not by a resolver, which does not go through them.
 //
 // With -json and -o the result is one object: file, rules, refused (lines or entries that
-// are left out, as lint has them), bytes.
+// are left out, as lint has them), bytes. convert -to compiled does the same, and with
+// -strict writes nothing if entries are refused, exit code 1.
 //
 // # Publish
 //
