@@ -20,9 +20,10 @@ type Front struct {
 	sockets []*socket
 	steered bool
 
-	queue   chan *job
-	spilled atomic.Int64 // goroutines beside the workers
-	running sync.WaitGroup
+	queue    chan *job
+	spilled  atomic.Int64 // goroutines beside the workers
+	starting atomic.Int64 // those of them that have not begun
+	running  sync.WaitGroup
 }
 
 // buffer is how much the kernel is asked to keep of what arrives while nobody

@@ -351,6 +351,37 @@ func TestMisses(t *testing.T) {
 	t.Logf("%d passed, %d dropped, %d spilled", total, counters.Dropped.Load(), counters.Spilled.Load())
 }
 
+// TestHurry: for queries that goroutines are there for already, which have only to
+// get a processor, no more are started.
+func TestHurry(t *testing.T) {
+	t.Parallel()
+	const n = 20
+	f := &Front{config: Config{Counters: new(Counters)}, queue: make(chan *job, n)}
+	var served sync.WaitGroup
+	s := &Service{Handler: dns.HandlerFunc(func(dns.ResponseWriter, *dns.Msg) { served.Done() })}
+	f.service.Store(s)
+	conn := bind(t, "127.0.0.1:0").(*net.UDPConn)
+	defer conn.Close()
+	for range n {
+		served.Add(1)
+		d := new(datagram)
+		f.pass(&socket{front: f, conn: conn}, d, copy(d.packet[:], query(1, "hit.example")))
+	}
+	f.starting.Store(n)
+	if f.hurry(); f.config.Counters.Spilled.Load() != 0 {
+		t.Errorf("%d were started", f.config.Counters.Spilled.Load())
+	}
+	f.starting.Store(n - 3)
+	if f.hurry(); f.config.Counters.Spilled.Load() != 3 {
+		t.Errorf("%d were started, want 3", f.config.Counters.Spilled.Load())
+	}
+	served.Wait()
+	f.running.Wait()
+	if got := f.starting.Load(); got != n-3 || f.spilled.Load() != 0 {
+		t.Errorf("%d have not begun, want %d; %d have not ended", got, n-3, f.spilled.Load())
+	}
+}
+
 func until(t *testing.T, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)

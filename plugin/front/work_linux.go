@@ -37,14 +37,17 @@ func (f *Front) pass(k *socket, d *datagram, n int) {
 
 // hurry sees to it that what is queued does not wait for workers that wait for
 // something themselves. It lets the workers run first: what they have left then,
-// goroutines of its own take.
+// goroutines of its own take. Those that have not begun wait for a processor only,
+// and each of them will take a query: to have more of them than queries makes nothing
+// faster, and where processors are what is short, they would become more and more.
 func (f *Front) hurry() {
 	runtime.Gosched()
-	for range len(f.queue) {
+	for range int64(len(f.queue)) - f.starting.Load() {
 		if f.spilled.Add(1) > int64(cmp.Or(f.config.spill, spill)) {
 			f.spilled.Add(-1)
 			return
 		}
+		f.starting.Add(1)
 		f.config.Counters.Spilled.Add(1)
 		f.running.Go(f.help)
 	}
@@ -60,6 +63,7 @@ func (f *Front) work() {
 // help serves what is queued.
 func (f *Front) help() {
 	defer f.spilled.Add(-1)
+	f.starting.Add(-1)
 	for {
 		select {
 		case j, open := <-f.queue:
