@@ -13,7 +13,8 @@
 //
 // Bounds: 512 octets of a datagram are read, as by the server. A queue of queue
 // queries waits for the workers, and for at most spill goroutines beside them while
-// all wait for something themselves; what is more is dropped, and counted.
+// all wait for something themselves; what is more is dropped, and counted. So is what
+// has waited in the kernel for too long.
 package front
 
 import (
@@ -45,8 +46,14 @@ type Counters struct {
 	Answered atomic.Uint64 // at once
 	Passed   atomic.Uint64 // to the server
 	Spilled  atomic.Uint64 // goroutines started because all workers were busy
-	Dropped  atomic.Uint64 // because all of them were
+	Dropped  atomic.Uint64 // of those, because all of them were, or it was too late
 	Unsent   atomic.Uint64 // replies that the kernel did not take
+}
+
+// drop counts datagrams that come too late to be of use.
+func (c *Counters) drop(n int) {
+	c.Passed.Add(uint64(n))
+	c.Dropped.Add(uint64(n))
 }
 
 // Limits of a front.

@@ -27,8 +27,8 @@ type Front struct {
 }
 
 // buffer is how much the kernel is asked to keep of what arrives while nobody
-// reads, in bytes: that of some ten thousand queries. It may grant less.
-const buffer = 8 << 20
+// reads, in bytes: that of some five thousand queries. It may grant less.
+const buffer = 2 << 20
 
 // Open opens the sockets of a front, and has the service answer at them. The server
 // must have bound its own already: where the kernel puts a socket among those at an

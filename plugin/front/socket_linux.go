@@ -19,7 +19,8 @@ type socket struct {
 	conn  *net.UDPConn
 	raw   syscall.RawConn
 	until atomic.Pointer[time.Time] // to stop by then; nil: to go on
-	done  chan struct{}             // closed when nobody reads any more
+	lag   lag
+	done  chan struct{} // closed when nobody reads any more
 
 	in      [batch]datagram
 	out     [batch][MaxReply]byte
@@ -120,9 +121,12 @@ func (k *socket) pump(fd int) {
 		n, errno := k.receive.call(unix.SYS_RECVMMSG, fd, 0, batch)
 		switch {
 		case errno == unix.EAGAIN:
+			k.lag.caughtUp()
 			return
 		case errno != 0: // of an earlier reply that did not arrive, say; it is told only once
 			runtime.Gosched()
+		case k.lag.late(fd, n):
+			k.front.config.Counters.drop(n)
 		default:
 			k.handle(fd, n)
 		}
