@@ -59,12 +59,31 @@ func newSocket(f *Front, conn *net.UDPConn) (*socket, error) {
 	}
 	_ = conn.SetReadBuffer(buffer) // it is as large as the kernel allows
 	k := &socket{front: f, conn: conn, raw: raw, done: make(chan struct{})}
+	if err := k.allowed(); err != nil {
+		return nil, err
+	}
 	if conn.LocalAddr().(*net.UDPAddr).IP.IsUnspecified() {
 		if err := k.tellLocal(); err != nil {
 			return nil, err
 		}
 	}
 	return k, nil
+}
+
+// allowed returns why the calls are refused that the front lives by, as a sandbox may
+// do. Then every datagram would be lost that the kernel hands to it. It makes them
+// for no message at all.
+func (k *socket) allowed() error {
+	for name, number := range map[string]uintptr{"recvmmsg": unix.SYS_RECVMMSG, "sendmmsg": unix.SYS_SENDMMSG} {
+		var errno syscall.Errno
+		if err := k.raw.Control(func(fd uintptr) { _, errno = k.receive.call(number, int(fd), 0, 0) }); err != nil {
+			return err
+		}
+		if errno != 0 {
+			return os.NewSyscallError(name, errno)
+		}
+	}
+	return nil
 }
 
 // tellLocal has the kernel say at which of its addresses a datagram has arrived.
