@@ -82,10 +82,7 @@ func (n *NoNudify) expectFronts(c *caddy.Controller) error {
 	if i.blocks == nil {
 		i.blocks = blocks(c)
 	}
-	for _, block := range i.blocks {
-		if block.Handler(directive.Name) != n || block.Transport != scheme.DNS {
-			continue
-		}
+	for _, block := range n.plainBlocks(i.blocks) {
 		for _, address := range serverAddresses(block) {
 			if err := i.frontable(address); err != nil {
 				return fmt.Errorf("plugin/%s: front on: %w", directive.Name, err)
@@ -94,6 +91,30 @@ func (n *NoNudify) expectFronts(c *caddy.Controller) error {
 		}
 	}
 	return nil
+}
+
+// plainBlocks returns the server blocks of this plugin that listen for plain DNS. It
+// logs if there is none with a front in all of the Corefile: one that has its settings
+// from where others have them, too, need not have a front for each.
+func (n *NoNudify) plainBlocks(all []*dnsserver.Config) (own []*dnsserver.Config) {
+	fronted, other := false, ""
+	for _, c := range all {
+		of, _ := c.Handler(directive.Name).(*NoNudify)
+		switch plain := c.Transport == scheme.DNS; {
+		case of == nil || !of.config.Front:
+		case plain:
+			fronted = true
+			if of == n {
+				own = append(own, c)
+			}
+		case of == n && other == "":
+			other = label(c)
+		}
+	}
+	if !fronted {
+		log.Warningf("No front for server block %s: it has no listener of plain DNS", other)
+	}
+	return own
 }
 
 // frontable returns what keeps a listener from having a front.

@@ -138,3 +138,22 @@ func TestFrontRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestFrontNowhere: where nobody can come by a front, the log says that it does
+// nothing. Where others can, as with settings that server blocks share, all is well.
+func TestFrontNowhere(t *testing.T) {
+	dir := t.TempDir()
+	certify(t, dir)
+	rest := " {\n bind 127.0.0.1\n tls " + dir + "/certificate.pem " + dir + "/key.pem\n nonudify {\n front on\n }\n}\n"
+	for keys, want := range map[string]int{"tls://ZONE:0": 1, "tls://ZONE:0 https://ZONE:0": 1, "ZONE:PORT": 0, "tls://ZONE:0 ZONE:PORT": 0, "tls://ZONE:0" + rest + "ZONE:PORT": 0} {
+		t.Run(keys, func(t *testing.T) {
+			t.Parallel()
+			zone := fresh("front") + ".test"
+			stop(start(t, strings.NewReplacer("ZONE", zone, "PORT", freePort(t)).Replace(keys)+rest))
+			lines := logged.with(zone, "it has no listener of plain DNS")
+			if len(lines) != want || want > 0 && !strings.Contains(lines[0], "[WARNING] plugin/nonudify: No front for server block tls://"+zone+".:0:") {
+				t.Errorf("The log says %q, want %d lines", lines, want)
+			}
+		})
+	}
+}
