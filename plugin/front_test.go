@@ -2,6 +2,7 @@ package nonudify
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -57,6 +58,8 @@ func block(zone string, handlers ...plugin.Handler) *dnsserver.Config {
 				h.Next = next
 			case *stub:
 				h.next = next
+			case *passing:
+				h.next = next
 			}
 			return h
 		})
@@ -72,6 +75,18 @@ type stub struct {
 }
 
 func (s *stub) Name() string { return s.name }
+
+// passing is a plugin that hands all on.
+type passing struct {
+	name string
+	next plugin.Handler
+}
+
+func (p *passing) Name() string { return p.name }
+
+func (p *passing) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
+	return plugin.NextOrFailure(p.name, p.next, ctx, w, r)
+}
 
 func counting(zones ...string) *metrics.Metrics {
 	m := metrics.New("127.0.0.1:0")
@@ -139,8 +154,13 @@ func TestFrontAnswer(t *testing.T) {
 			port := map[string]int{"nxdomain": 5300, "nodata": 5310, "sinkhole": 5320}[name]
 			settings := strings.Replace(settings, "frontlist", "front"+name, 1)
 			n := handler(t, settings)
-			front := frontedServer(t, fmt.Sprint(port), block(".", counting("."), n))
-			chain := frontedServer(t, fmt.Sprint(port+1), block(".", counting("."), n))
+			server := func(port int) *fronted {
+				if name == "nodata" {
+					return frontedServer(t, fmt.Sprint(port), block(".", counting("."), &passing{name: "errors"}, n))
+				}
+				return frontedServer(t, fmt.Sprint(port), block(".", counting("."), n))
+			}
+			front, chain := server(port), server(port+1)
 			clients := []netip.Addr{
 				netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("198.51.100.1"),
 				netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db9::1"),

@@ -52,12 +52,12 @@ func newFrontRoute(server string, c *dnsserver.Config) *frontRoute {
 		}
 	}
 	route := &frontRoute{handler: n}
-	for _, h := range handlers {
+	for i, h := range handlers {
 		if h == plugin.Handler(n) {
 			return route
 		}
 		if m, counts := h.(*metrics.Metrics); counts {
-			route.observer = &observer{server: server, metrics: m}
+			route.observer = &observer{server: server, metrics: m, next: handlers[i+1].Name()} // this plugin, at least, is behind it
 		} else if !n.bystander(h) {
 			return nil
 		}

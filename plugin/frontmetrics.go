@@ -66,6 +66,7 @@ func (f *frontage) Collect(ch chan<- prometheus.Metric) {
 type observer struct {
 	server  string
 	metrics *metrics.Metrics
+	next    string // plugin behind that, which it counts as the one that has written the reply
 	known   atomic.Pointer[map[observation]*observed]
 }
 
@@ -129,7 +130,7 @@ func (o *observer) resolve(key observation) *observed {
 	}
 	m := &observed{
 		requests:      vars.RequestCount.WithLabelValues(o.server, key.zone, "", "udp", family, qtype),
-		rcodes:        vars.ResponseRcode.WithLabelValues(o.server, key.zone, "", rcode.ToString(int(key.rcode)), directive.Name),
+		rcodes:        vars.ResponseRcode.WithLabelValues(o.server, key.zone, "", rcode.ToString(int(key.rcode)), o.next),
 		duration:      vars.RequestDuration.WithLabelValues(o.server, key.zone, ""),
 		responseSize:  vars.ResponseSize.WithLabelValues(o.server, key.zone, "", "udp"),
 		requestLength: vars.RequestSize.WithLabelValues(o.server, key.zone, "", "udp"),
