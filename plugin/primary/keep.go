@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/nonudify/nonudify/plugin/rpz"
+	"github.com/nonudify/nonudify/plugin/source"
 )
 
 // The pauses between attempts to save what could not be saved: the first, and the
@@ -40,6 +41,12 @@ func (z *zone) lock() {
 	if z.unlock, z.refused = fileOf(z.Dir, z.Origin).Lock(); z.unlock != nil {
 		z.read()
 	}
+}
+
+// outdated reports whether the file may be of an older edition than the last: nobody can
+// write it. On a disk that has been read-only for a while, it is.
+func (z *zone) outdated() bool {
+	return z.unlock == nil && !errors.Is(z.refused, source.ErrLocked)
 }
 
 func (z *zone) read() {

@@ -161,6 +161,36 @@ func TestLocked(t *testing.T) {
 	})
 }
 
+// TestReadOnly: what is found where nothing can be written may be older than what was
+// published last. So the same rules have a newer serial, and who has the older one is
+// sent nothing but that.
+func TestReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	c := content(t, "block exact a.example")
+	before := newPublished(t, dir)
+	serial := before.say(c)
+	before.pool.Release(before.Share)
+	locks, err := filepath.Glob(filepath.Join(dir, "*.lock"))
+	if err != nil || len(locks) != 1 {
+		t.Fatalf("Locks: %v, %v", locks, err)
+	}
+	if err := os.Remove(locks[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(locks[0], 0o700); err != nil { // so that it cannot be opened
+		t.Fatal(err)
+	}
+	after := newPublished(t, dir)
+	last := after.say(c)
+	if !rpz.Newer(last, serial) || !after.Status().Unsaved {
+		t.Errorf("Serial %d after %d: %+v", last, serial, after.Status())
+	}
+	f := &follower{t: t, serial: serial, records: model(c)}
+	if f.refresh(after.Share); f.serial != last || f.partly != 1 {
+		t.Errorf("A secondary that was there before: %+v", f)
+	}
+}
+
 // TestSameSecond: without a state directory two processes of one second have serials
 // of their own, and so have two zones of one process.
 func TestSameSecond(t *testing.T) {

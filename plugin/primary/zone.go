@@ -296,19 +296,28 @@ func (z *zone) edit(c Content) {
 		return
 	}
 	z.lock() // what another process has left by now counts, too
+	z.number(e, last, d)
+	z.publish(e)
+}
+
+// number gives an edition its serial and history: behind the last one, or, if this is the
+// first, where the file is.
+func (z *zone) number(e, last *edition, d *delta) {
 	switch left := z.left; {
 	case last != nil:
-		e.serial = z.next(last.serial, c)
+		e.serial = z.next(last.serial, e.content)
 		if d != nil {
 			d.from, d.to = last.serial, e.serial
 		}
 		e.history = extend(last.history, d)
-	case left != nil && sum(left.Sum) == e.sum && !rpz.Newer(z.serials.newest(z.Origin), left.Serial):
-		e.serial, e.history = left.Serial, left.history
+	case left == nil || sum(left.Sum) != e.sum || rpz.Newer(z.serials.newest(z.Origin), left.Serial):
+		e.serial = z.next(0, e.content)
+	case z.outdated():
+		e.serial = z.next(left.Serial, e.content)
+		e.history = extend(left.history, &delta{from: left.Serial, to: e.serial})
 	default:
-		e.serial = z.next(0, c)
+		e.serial, e.history = left.Serial, left.history
 	}
-	z.publish(e)
 }
 
 // publish makes an edition the one that is served.
