@@ -218,6 +218,43 @@ func mustBeSound(t *testing.T, s *Set) {
 	use(s, nil)
 }
 
+// TestMappedChanged writes anything over a list that is in use, as who copies another one
+// over its file does. Its methods come to an end.
+func TestMappedChanged(t *testing.T) {
+	names := syntheticNames(300)
+	for round := range 60 {
+		r := rand.New(rand.NewPCG(uint64(round), 11))
+		rules := blocked(names)
+		for i := range rules {
+			rules[i].Action = rule.Action(1 + r.IntN(2))
+		}
+		data := compiled(t, build(t, rules), "")
+		s := opened(t, data, OpenConfig{Mapped: &data})
+		switch round % 3 {
+		case 0:
+			for i := range data {
+				data[i] = byte(r.Uint32())
+			}
+		case 1:
+			for range 1 + r.IntN(20) {
+				data[preambleSize+r.IntN(len(data)-preambleSize)] = byte(r.Uint32())
+			}
+		case 2:
+			other := compiled(t, build(t, blocked(syntheticNames(1+r.IntN(600)))), "")
+			clear(data[copy(data, other):])
+		}
+		use(s, slices.Clone(names[:50]))
+		if round%3 == 0 && !s.Damaged() {
+			t.Fatal("Nobody noticed.")
+		}
+		for r := range s.All() {
+			if len(r.Name) > dnsname.MaxLen || r.Trigger == 0 || r.Trigger > rule.Subtree {
+				t.Fatalf("%v", r)
+			}
+		}
+	}
+}
+
 // FuzzOpen opens a compiled list that is changed in several places, with sums that are
 // right again. It is refused, or sound.
 func FuzzOpen(f *testing.F) {

@@ -256,9 +256,14 @@ type cursor struct {
 // open sets the cursor before the first name of a block. A cursor is too large to be returned.
 func (c *cursor) open(e *exact, block int) {
 	at := e.offset.at(block)
-	c.bits = bitReader{in: e.data[at/pageBytes][at%pageBytes:]}
+	page, from := at/pageBytes, at%pageBytes
+	c.left, c.size, c.matched = 0, 0, 0
+	if uint64(page) >= uint64(len(e.data)) || uint64(from) > uint64(len(e.data[page])) {
+		e.changed()
+		return
+	}
+	c.bits = bitReader{in: e.data[page][from:]}
 	c.left = min(blockNames, e.n-block*blockNames)
-	c.matched = 0
 }
 
 // next decodes the next name.
@@ -269,6 +274,11 @@ func (c *cursor) next(e *exact) bool {
 	c.left--
 	c.shared = int(c.bits.get(e.shared))
 	size, end := c.bits.text(e.chars, &c.buf, c.shared)
+	if c.shared > c.size || size > dnsname.MaxLen || end == 0 {
+		e.changed()
+		c.left = 0
+		return false
+	}
 	c.trigger = rule.Trigger(end)
 	c.size = size
 	return true

@@ -36,6 +36,14 @@ func (m *mapped) caught(before bool) {
 	m.damaged.Store(true)
 }
 
+// changed notes that the file is not as it was when it was checked: somebody has written
+// over it. That must not happen, and who reads it then goes on without a panic.
+func (e *exact) changed() {
+	if e.mapped != nil {
+		e.mapped.damaged.Store(true)
+	}
+}
+
 // What follows does with a set in a file what the methods of similar names do with one
 // in memory. These are apart from them, as a function that defers is slower.
 
