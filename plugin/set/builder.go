@@ -78,9 +78,11 @@ func (b *Builder) table(r *runs) table {
 	}
 	e := newExact(names, &s, &b.room)
 	b.room.drop()
+	f := emptyFilter(s.names - s.deep)
+	e.verify(f) // there is nothing to be found, but it reads them in parallel
 	return table{
 		exact:  e,
-		filter: newFilter(s.names-s.deep, e.hashes()),
+		filter: f,
 		depths: s.depths,
 		deep:   s.deep > 0,
 	}

@@ -304,17 +304,6 @@ func (c *cursor) compare(want []byte) (order, at int) {
 	return -1, at
 }
 
-// hashes yields the hashes of the names of up to depth labels.
-func (e *exact) hashes() iter.Seq[uint64] {
-	return func(yield func(uint64) bool) {
-		for name := range e.all() {
-			if h, labels, _ := hashReversed(name); labels <= depth && !yield(h) {
-				return
-			}
-		}
-	}
-}
-
 // all yields the names, in the order of their reversed text.
 func (e *exact) all() iter.Seq2[[]byte, rule.Trigger] {
 	return func(yield func([]byte, rule.Trigger) bool) {

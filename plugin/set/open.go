@@ -211,7 +211,8 @@ func (e *exact) table() (table, error) {
 		deep += v.deep
 	}
 	if t.deep = deep > 0; t.deep { // fewer are in the filter: as large as a Builder makes it
-		t.filter = newFilter(e.n-deep, e.hashes())
+		t.filter = emptyFilter(e.n - deep)
+		e.verify(t.filter)
 	}
 	return t, nil
 }
