@@ -19,8 +19,8 @@ type lag struct {
 
 const (
 	standing = time.Second           // a queue that is there for so long does not go away by itself
-	brisk    = 50 * time.Millisecond // how old a datagram may be then
-	patient  = time.Second           // how old it may be in any case: who has asked has asked again by then
+	brisk    = 80 * time.Millisecond // how old a datagram may be then
+	patient  = 2 * time.Second       // how old it may be in any case: who has asked has asked again by then
 )
 
 // late reports whether the n datagrams that have been read last are to be dropped.
