@@ -51,8 +51,9 @@ func (l *lag) caughtUp() { l.behind = time.Time{} }
 const absurd = time.Minute
 
 // age returns how long before now the datagram came that was read last, 0 where the
-// kernel does not tell. It has to be asked once to know it of those that come after:
-// who never has much to do does not pay for it.
+// kernel does not tell. It has to be asked once to know it of those that come a little
+// later; what came before is as old as its reading. Who never has much to do does not
+// pay for it.
 func age(fd int, now time.Time) time.Duration {
 	var came [2]int64 // seconds, nanoseconds
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCGSTAMPNS_NEW, uintptr(unsafe.Pointer(&came))); errno != 0 {

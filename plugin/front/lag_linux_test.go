@@ -1,6 +1,7 @@
 package front
 
 import (
+	"net"
 	"net/netip"
 	"sync"
 	"testing"
@@ -48,6 +49,29 @@ func (s slow) Answer(dst, packet []byte, _ netip.Addr) int {
 	return copy(dst, packet)
 }
 
+// stamping waits until the kernel notes when datagrams come. It begins to some time
+// after it was asked to, and what came before is as old as its reading.
+func stamping(t *testing.T) {
+	t.Helper()
+	conn := bind(t, "127.0.0.1:0").(*net.UDPConn)
+	t.Cleanup(func() { conn.Close() })
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool {
+		if _, err := conn.WriteTo([]byte{0}, conn.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		sent, d := time.Now(), time.Duration(0)
+		if _, _, err := conn.ReadFrom(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		raw.Control(func(fd uintptr) { d = age(int(fd), sent) })
+		return d > 0
+	})
+}
+
 // TestLate: what nobody waits for any more is dropped and counted, and then all goes
 // on. The clock may have been set meanwhile.
 func TestLate(t *testing.T) {
@@ -61,6 +85,7 @@ func TestLate(t *testing.T) {
 		return d
 	}
 	measure(time.Now())
+	stamping(t)
 	c := dial(t, peer.LocalAddr().String())
 	send := func(n int) {
 		for range n {
