@@ -202,6 +202,7 @@ func (f *frontage) attach(i *instance, s *dnsserver.Server) {
 		log.Warningf("No front at %s: %v", s.Addr, err)
 		return
 	}
+	next.counters = f.countersOf(s.Addr)
 	switch d := f.open[s.Addr]; {
 	case d == nil:
 		f.start(next)
@@ -217,7 +218,7 @@ func (f *frontage) attach(i *instance, s *dnsserver.Server) {
 func (f *frontage) start(next *fronted) {
 	address := next.server.Addr
 	opened, err := front.Open(front.Config{
-		Address: strings.TrimPrefix(address, scheme.DNS+"://"), Peers: next.peers, Counters: f.countersOf(address),
+		Address: strings.TrimPrefix(address, scheme.DNS+"://"), Peers: next.peers, Counters: next.counters,
 	}, next.service())
 	if err != nil {
 		log.Warningf("No front at %s: %v", address, err)
@@ -305,7 +306,7 @@ func newFronted(i *instance, s *dnsserver.Server) (*fronted, error) {
 		return nil, errors.New("a plugin has it take messages of a kind that the front does not know")
 	}
 	ctx := context.WithValue(context.Background(), dnsserver.Key{}, s)
-	f := &fronted{server: s, instance: i, ctx: context.WithValue(ctx, dnsserver.LoopKey{}, 0), peers: 1, zones: map[string]*frontRoute{}}
+	f := &fronted{server: s, instance: i, ctx: context.WithValue(ctx, dnsserver.LoopKey{}, 0), peers: 1, zones: map[string]*frontRoute{}, counters: new(front.Counters)}
 	group := i.at(s.Addr)
 	if n := group[0].NumSockets; n > 0 {
 		f.peers = n
@@ -315,7 +316,11 @@ func newFronted(i *instance, s *dnsserver.Server) (*fronted, error) {
 			f.zones[block.Zone] = nil
 			continue
 		}
-		f.zones[block.Zone] = newFrontRoute(s.Addr, block)
+		r := newFrontRoute(s.Addr, block)
+		f.zones[block.Zone] = r
+		if r != nil && r.repeats && f.packets == nil {
+			f.packets = front.NewPacketCache()
+		}
 	}
 	return f, nil
 }

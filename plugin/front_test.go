@@ -192,7 +192,7 @@ func TestFrontAnswer(t *testing.T) {
 
 // compareCounts holds all that is counted for one server against what is counted for
 // another.
-func compareCounts(t *testing.T, one, other string) {
+func compareCounts(t *testing.T, one, other string, except ...string) {
 	t.Helper()
 	families, err := prometheus.DefaultGatherer.Gather()
 	if err != nil {
@@ -201,6 +201,9 @@ func compareCounts(t *testing.T, one, other string) {
 	found := [2]map[string]string{{}, {}}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
+			if strings.HasPrefix(f.GetName(), "coredns_cache_") || slices.Contains(except, f.GetName()) {
+				continue // what is sent again, it does not see
+			}
 			key := []string{f.GetName()}
 			server := -1
 			for _, l := range m.GetLabel() {

@@ -24,6 +24,8 @@ type fronted struct {
 	ctx      context.Context // of every query, as the server makes it
 	peers    int             // sockets of the server
 	zones    map[string]*frontRoute
+	packets  *front.PacketCache // nil where no route repeats
+	counters *front.Counters
 }
 
 // frontRoute is what becomes of queries for names of one zone. nil: the server
@@ -31,11 +33,12 @@ type fronted struct {
 type frontRoute struct {
 	handler  *NoNudify
 	observer *observer // nil without the prometheus plugin
+	repeats  bool      // replies of the server may be sent again
 }
 
 func (f *fronted) service() *front.Service {
-	serve := func(w dns.ResponseWriter, r *dns.Msg) { f.server.ServeDNS(f.ctx, w, r) }
-	return &front.Service{Answerer: f, Handler: dns.HandlerFunc(serve), TsigSecret: f.server.TsigSecret}
+	serve := func(w dns.ResponseWriter, r *dns.Msg) { f.server.ServeDNS(withKeeper(f.ctx, w), w, r) }
+	return &front.Service{Answerer: f, Handler: dns.HandlerFunc(serve), TsigSecret: f.server.TsigSecret, Packets: f.packets}
 }
 
 // newFrontRoute returns the route to a server block. The front answers for it only
@@ -54,6 +57,8 @@ func newFrontRoute(server string, c *dnsserver.Config) *frontRoute {
 	route := &frontRoute{handler: n}
 	for i, h := range handlers {
 		if h == plugin.Handler(n) {
+			route.repeats = !n.config.Shadow && repeatable(c, handlers[:i], handlers[i+1:])
+			n.repeated.Store(route.repeats)
 			return route
 		}
 		if m, counts := h.(*metrics.Metrics); counts {
@@ -109,7 +114,7 @@ func (f *fronted) Answer(dst, packet []byte, client netip.Addr) int {
 	if r == nil {
 		return 0
 	}
-	return r.answer(f.ctx, dst, q, client)
+	return f.answer(r, dst, q, client)
 }
 
 // queries are those that nobody reads at the moment. On the stack they cannot be: a
@@ -136,13 +141,18 @@ func (f *fronted) route(qname string) *frontRoute {
 	return f.zones["."]
 }
 
-// answer answers a query if its name is blocked. What else there is to know of the
-// name than that, the server looks after.
-func (r *frontRoute) answer(ctx context.Context, dst []byte, q *answer.Query, client netip.Addr) int {
+// answer answers a query if its name is blocked, or if it was answered a moment ago.
+// What else there is to know of the name, the server looks after.
+func (f *fronted) answer(r *frontRoute, dst []byte, q *answer.Query, client netip.Addr) int {
 	n, name := r.handler, q.Name()
 	p := n.policy.Load()
 	if p == nil || n.config.Shadow || n.discovery.Owns(name, q.Type) || n.zoneOf(name) != nil {
 		return 0
+	}
+	if r.repeats {
+		if size := f.repeat(r, p, dst, q, client); size > 0 {
+			return size
+		}
 	}
 	v := p.DecideBlock(name, client)
 	if !v.Blocked() {
@@ -150,7 +160,7 @@ func (r *frontRoute) answer(ctx context.Context, dst []byte, q *answer.Query, cl
 	}
 	size := n.answerer.Compose(dst, q, answer.Way{Reserve: n.reserve, IPv6: client.Is6()}, v)
 	if size > 0 {
-		n.verdicts.count(ctx, "udp", n.action(v), v)
+		n.verdicts.count(f.ctx, "udp", n.action(v), v)
 		r.observer.observe(q, client, dst[:size])
 	}
 	return size

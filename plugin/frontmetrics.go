@@ -45,8 +45,9 @@ func (f *frontage) Collect(ch chan<- prometheus.Metric) {
 		count := func(d *prometheus.Desc, v uint64, labels ...string) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{server}, labels...)...)
 		}
-		dropped := c.Dropped.Load()
-		count(frontQueriesDesc, c.Answered.Load(), "answered")
+		dropped, repeated := c.Dropped.Load(), c.Repeated.Load()
+		count(frontQueriesDesc, max(c.Answered.Load(), repeated)-repeated, "answered")
+		count(frontQueriesDesc, repeated, "repeated")
 		count(frontQueriesDesc, max(c.Passed.Load(), dropped)-dropped, "passed")
 		count(frontQueriesDesc, dropped, "dropped")
 		count(frontSpilledDesc, c.Spilled.Load())

@@ -89,6 +89,7 @@ func (i *inspector) deny(m *dns.Msg) *dns.Msg {
 	if !v.Blocked() {
 		return nil
 	}
+	i.handler.forget(i.ctx)
 	return i.handler.reply(i.ctx, i.ResponseWriter, i.request, v)
 }
 

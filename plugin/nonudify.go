@@ -50,6 +50,7 @@ type NoNudify struct {
 	// decorate is what another plugin of the block has asked the server for; nil
 	// without. Asked for by openFront, the server forgets it.
 	decorate func(*dnsserver.Server) dns.DecorateWriter
+	repeated atomic.Bool // the front may send replies of this server block again
 
 	mu       sync.Mutex // one rebuild of the policy at a time
 	heldBack bool       // policy zones are not to say anything yet; guarded by mu
@@ -139,6 +140,8 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 	case v.Pending && !notice: // nobody can tell yet: the client may ask again
 		write(w, n.answerer.NotReady(n.request(w, r, transport(ctx, w))))
 		return nil
+	case !notice:
+		n.keep(ctx, p, who)
 	}
 	return n.inspect(ctx, w, r, p, who)
 }

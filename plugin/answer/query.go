@@ -164,6 +164,9 @@ func (q *Query) Name() string { return unsafe.String(&q.text[0], q.letter) }
 // Len returns the length of the query in octets.
 func (q *Query) Len() int { return len(q.packet) }
 
+// Packet returns the query as Parse was given it. It is only good until the next Parse.
+func (q *Query) Packet() []byte { return q.packet }
+
 // DO reports whether the sender takes DNSSEC records (RFC 3225).
 func (q *Query) DO() bool { return q.do }
 

@@ -44,6 +44,7 @@ type Config struct {
 // Counters count what became of the datagrams. They only grow.
 type Counters struct {
 	Answered atomic.Uint64 // at once
+	Repeated atomic.Uint64 // of those, with a packet that was kept
 	Passed   atomic.Uint64 // to the server
 	Spilled  atomic.Uint64 // goroutines started because all workers were busy
 	Dropped  atomic.Uint64 // of those, because all of them were, or it was too late
@@ -83,6 +84,9 @@ type Service struct {
 	Answerer   Answerer
 	Handler    dns.Handler       // the server
 	TsigSecret map[string]string // as in dns.Server
+	// Packets keeps replies that the server lets the Keeper of their writer keep, for
+	// the Answerer to send again; nil: none are kept.
+	Packets *PacketCache
 
 	inflight atomic.Int64
 	odd      *oddServer

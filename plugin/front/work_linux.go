@@ -88,7 +88,7 @@ func (f *Front) serve(j *job) {
 		s.odd.take(j)
 		return
 	}
-	w := &writer{socket: j.socket, peer: j.peer}
+	w := &writer{socket: j.socket, peer: j.peer, keeper: s.Packets.Keeper(j.packet[:j.n])}
 	w.peer.udp(&w.client)
 	jobs.Put(j)
 	s.Handler.ServeDNS(w, m)
@@ -109,16 +109,18 @@ func plainMessage(packet []byte) *dns.Msg {
 	return m
 }
 
-const headerLen = 12
-
 // writer is the dns.ResponseWriter of a plain query. Plugins may keep it, and ask
 // it for addresses, after the query is answered: it is used once.
 type writer struct {
 	socket *socket
 	peer   peer
 	client net.UDPAddr
+	keeper *Keeper
 	closed bool
 }
+
+// Keeper returns what can have the reply be kept; nil if nobody wants it.
+func (w *writer) Keeper() *Keeper { return w.keeper }
 
 var errClosed = errors.New("closed")
 
@@ -139,6 +141,7 @@ func (w *writer) WriteMsg(m *dns.Msg) error {
 	if err != nil {
 		return err
 	}
+	w.keeper.Wrote(octets)
 	return s.send(w.socket, octets, &w.peer)
 }
 

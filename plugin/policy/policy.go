@@ -4,6 +4,7 @@ package policy
 
 import (
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/set"
@@ -38,7 +39,10 @@ type Config struct {
 type Policy struct {
 	config    Config
 	addresses []*List // of the lists, those with rules about addresses
+	number    uint64  // that no other policy of this process has; 0: the zero value
 }
+
+var policies atomic.Uint64
 
 // The names that a verdict gives for the operator's own exceptions and blocks,
 // and for the ways round the filter that he closes.
@@ -51,7 +55,7 @@ const (
 // New returns the policy for a configuration, which must not be changed
 // afterwards.
 func New(c Config) *Policy {
-	p := &Policy{config: c}
+	p := &Policy{config: c, number: policies.Add(1)}
 	for i := range c.Lists {
 		if l := &c.Lists[i]; l.Set.HasAddresses() {
 			p.addresses = append(p.addresses, l)
@@ -181,6 +185,16 @@ func (p *Policy) judges(qname, target *set.Key, client netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// Stamp returns a number that only this policy has, and only for clients of which it
+// is for all or for none: whoever knows what it decided for one of them knows it for
+// all, as long as the stamp is the same. The zero value has none, and 0.
+func (p *Policy) Stamp(client netip.Addr) uint64 {
+	if p.config.Clients.Include(client) {
+		return p.number << 1
+	}
+	return p.number<<1 | 1
 }
 
 // Empty reports whether there is no list, so that no name is blocked.

@@ -1,0 +1,85 @@
+package nonudify
+
+import (
+	"context"
+	"net/netip"
+	"reflect"
+	"slices"
+
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/plugin/cache"
+	"github.com/miekg/dns"
+
+	"github.com/nonudify/nonudify/plugin/answer"
+	"github.com/nonudify/nonudify/plugin/front"
+	"github.com/nonudify/nonudify/plugin/policy"
+)
+
+// keeperKey is the key of the front.Keeper of a query in its context.
+type keeperKey struct{}
+
+// withKeeper returns the context of a query that the front has passed on.
+func withKeeper(ctx context.Context, w dns.ResponseWriter) context.Context {
+	if kept, ok := w.(interface{ Keeper() *front.Keeper }); ok {
+		if k := kept.Keeper(); k != nil {
+			return context.WithValue(ctx, keeperKey{}, k)
+		}
+	}
+	return ctx
+}
+
+// keep lets the front keep the reply to a query on which there is no verdict, for
+// clients that the same policy is for, or else is not for.
+func (n *NoNudify) keep(ctx context.Context, p *policy.Policy, client netip.Addr) {
+	if n.repeated.Load() {
+		k, _ := ctx.Value(keeperKey{}).(*front.Keeper)
+		k.Keep(p.Stamp(client))
+	}
+}
+
+// forget takes that back: the reply is a denial, which is counted.
+func (n *NoNudify) forget(ctx context.Context) {
+	if n.repeated.Load() {
+		k, _ := ctx.Value(keeperKey{}).(*front.Keeper)
+		k.Keep(0)
+	}
+}
+
+// repeatable reports whether what is right behind this plugin in a server block is a
+// cache from which any reply of the block could come at any time, with the TTLs that it
+// has by then, and nothing in front makes another reply of it each time. Only then may
+// one come from the front instead.
+func repeatable(c *dnsserver.Config, before, behind []plugin.Handler) bool {
+	if len(behind) == 0 || slices.ContainsFunc(before, shuffles) {
+		return false
+	}
+	k, ok := behind[0].(*cache.Cache)
+	return ok && plugin.Zones(k.Zones).Matches(c.Zone) != "" && cachesAll(k)
+}
+
+// cachesAll reports whether a cache makes no exceptions: names that it does not keep,
+// or TTLs that stay as they are. It is not to be asked.
+func cachesAll(k *cache.Cache) bool {
+	v := reflect.ValueOf(k).Elem()
+	for _, name := range []string{"pexcept", "nexcept", "bypass", "keepttl"} {
+		if field := v.FieldByName(name); !field.IsValid() || !field.IsZero() && (field.Kind() != reflect.Slice || field.Len() > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func shuffles(h plugin.Handler) bool { return h.Name() == "loadbalance" }
+
+// repeat answers a query with what was answered a moment ago, and counts it as that
+// was counted.
+func (f *fronted) repeat(r *frontRoute, p *policy.Policy, dst []byte, q *answer.Query, client netip.Addr) int {
+	size := f.packets.Get(dst, q.Packet(), p.Stamp(client))
+	if size > 0 {
+		p.Decide(q.Name(), client) // as it was then, but counted
+		f.counters.Repeated.Add(1)
+		r.observer.observe(q, client, dst[:size])
+	}
+	return size
+}
