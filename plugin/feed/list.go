@@ -9,6 +9,7 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
 	"github.com/nonudify/nonudify/plugin/list"
+	"github.com/nonudify/nonudify/plugin/pace"
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/set"
 	"github.com/nonudify/nonudify/plugin/source"
@@ -140,7 +141,7 @@ func (l *List) read(r io.Reader, c LoadConfig) error {
 	defer in.plain.end()
 	guarded := 0
 	comment := s.Comment
-	for s.Scan() {
+	for p := (pace.Pace{}); s.Scan(); p.Step() {
 		used, refused, err := in.take(s)
 		if c.Seen != nil {
 			c.Seen(used, s.Line(), comment, err)

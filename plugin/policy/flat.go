@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/pace"
 	"github.com/nonudify/nonudify/plugin/rule"
 	"github.com/nonudify/nonudify/plugin/set"
 )
@@ -266,7 +267,7 @@ func (w *walker) stop() {
 
 // run goes from name to name until nobody wants more.
 func (w *walker) run() {
-	for {
+	for p := (pace.Pace{}); ; p.Step() {
 		first := w.first()
 		if first == nil || !w.descend(first.name) {
 			return

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/pace"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
@@ -301,7 +302,9 @@ func (v *verifier) run() {
 func (v *verifier) blocks() error {
 	batch := <-v.spare
 	var c cursor
+	var p pace.Pace
 	for b := v.from; b < v.to; b++ {
+		p.Step()
 		c.open(v.e, b)
 		for first := true; c.left > 0; first = false {
 			c.left--

@@ -3,6 +3,7 @@ package set
 import (
 	"encoding/binary"
 
+	"github.com/nonudify/nonudify/plugin/pace"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
@@ -202,7 +203,9 @@ func (r *reader) turn() bool {
 func (r run) drain(room *pages) sequence {
 	return func(yield func(step) bool) {
 		in := reader{run: r, room: room}
+		var p pace.Pace
 		for in.next(); in.size > 0; in.next() {
+			p.Step()
 			if !yield(step{in.name(), in.shared, in.trigger}) {
 				return
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/pace"
 	"github.com/nonudify/nonudify/plugin/rule"
 )
 
@@ -139,7 +140,8 @@ func (r *runs) gathered() sequence {
 	entries, text := r.entries, r.text
 	return func(yield func(step) bool) {
 		var before []byte
-		for i := 0; i < len(entries); {
+		var p pace.Pace
+		for i := 0; i < len(entries); p.Step() {
 			name, trigger := entries[i].reversed(text), entries[i].trigger
 			for i++; i < len(entries) && bytes.Equal(entries[i].reversed(text), name); i++ {
 				trigger |= entries[i].trigger
@@ -158,7 +160,7 @@ func merge(runs []run, room *pages) sequence {
 	return func(yield func(step) bool) {
 		m := newMerger(runs, room)
 		var buf [dnsname.MaxLen]byte
-		for m.more() {
+		for p := (pace.Pace{}); m.more(); p.Step() {
 			r := m[0]
 			s := step{buf[:r.size], r.shared, r.trigger}
 			copy(s.name[s.shared:], r.name()[s.shared:])

@@ -119,7 +119,23 @@ func TestList(t *testing.T) {
 			t.Errorf("%s has %d names, want %d", path, s.Len(), size+1)
 		}
 	}
-	if left, _ := os.ReadDir(l.Dir); len(left) != 4 {
+	l.Also = "later.example"
+	path, err := l.Path(list.ToDomains)
+	if err == nil {
+		err = l.Replace(list.ToDomains, path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaced := read(t, path, list.Domains)
+	for name, want := range map[string]rule.Action{"later.example": rule.Block, "also.example": rule.None, Listed(0): rule.Block} {
+		var k set.Key
+		k.Reset(name)
+		if got := replaced.Match(&k).Action; got != want {
+			t.Errorf("In the list that took its place, %s is %v", name, got)
+		}
+	}
+	if left, _ := os.ReadDir(l.Dir); len(left) != 5 { // the names of the corpus are one more
 		t.Errorf("There are %v", left)
 	}
 }

@@ -23,6 +23,7 @@ type List struct {
 	Also string
 
 	names *set.Set // in the order in which a list is written; nil: not built yet
+	base  string   // file of the names of the corpus, one a line; "": not written yet
 }
 
 // Path returns the file of the list in a format, and writes it if it is not there. It
@@ -57,28 +58,51 @@ func (l *List) Replace(to list.Target, path string) error {
 
 // write writes the list in a format. A list of plain names needs no order, and so no
 // set.
-func (l *List) write(w io.Writer, to list.Target) error {
+func (l *List) write(f *os.File, to list.Target) error {
 	if to == list.ToDomains {
-		return l.plain(w)
+		return l.plain(f)
 	}
 	if l.names == nil {
 		if err := l.build(); err != nil {
 			return err
 		}
 	}
-	_, err := list.Write(w, l.entries(), list.WriteConfig{To: to, Header: list.Header{Serial: 1}})
+	_, err := list.Write(f, l.entries(), list.WriteConfig{To: to, Header: list.Header{Serial: 1}})
 	return err
 }
 
-func (l *List) plain(w io.Writer) error {
-	out := bufio.NewWriterSize(w, 64<<10)
-	if l.Also != "" {
-		fmt.Fprintln(out, l.Also)
+// plain writes a list of plain names. Whoever asks for it again and again measures
+// something meanwhile: so the names are made once, and copied by the kernel then.
+func (l *List) plain(f *os.File) error {
+	if l.base == "" {
+		if err := l.writeBase(); err != nil {
+			return err
+		}
 	}
+	base, err := os.Open(l.base)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	if _, err := io.Copy(f, base); err != nil || l.Also == "" {
+		return err
+	}
+	_, err = fmt.Fprintln(f, l.Also)
+	return err
+}
+
+func (l *List) writeBase() error {
+	f, err := os.CreateTemp(l.Dir, "names")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	out := bufio.NewWriterSize(f, 64<<10)
 	for i := range l.Size {
 		out.WriteString(Listed(i))
 		out.WriteByte('\n')
 	}
+	l.base = f.Name()
 	return out.Flush()
 }
 
