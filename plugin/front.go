@@ -37,10 +37,11 @@ type frontage struct {
 // facade is a front and whom it stands before.
 type facade struct {
 	*front.Front
-	instance *instance
-	peers    int
-	retired  []*front.Service // replaced, and yet to be drained
-	next     *fronted         // for which the front must be opened anew; nil without
+	fronted *fronted         // the one that answers
+	peers   int              // sockets of the server when the front was opened
+	retired []*front.Service // replaced, and yet to be drained
+	next    *fronted         // for which the front must be opened anew; nil without
+	watched
 }
 
 // awaited is the instance that is about to attach, and a channel that is closed when
@@ -61,7 +62,7 @@ func (n *NoNudify) openFront(c *caddy.Controller) {
 	n.decorate = config.UDPDecorateWriterFunc
 	config.UDPDecorateWriterFunc = func(s *dnsserver.Server) dns.DecorateWriter {
 		fronts.attach(i, s)
-		return i.decorate(s)
+		return fronts.minding(s, i.decorate(s))
 	}
 	c.OnStartup(func() error { return n.expectFronts(c) })
 	c.OnRestart(func() error { i.restarting = true; return nil })
@@ -205,17 +206,17 @@ func (f *frontage) attach(i *instance, s *dnsserver.Server) {
 	next.counters = f.countersOf(s.Addr)
 	switch d := f.open[s.Addr]; {
 	case d == nil:
-		f.start(next)
-	case d.peers > next.peers: // once the other sockets of the old server are gone, the kernel counts otherwise
+		f.start(next, soonest)
+	case d.next != nil, d.peers > next.peers: // once the other sockets of the old server are gone, the kernel counts otherwise
 		d.next = next
 	default:
 		d.retired = append(d.retired, d.Swap(next.service()))
-		d.instance = i
+		d.fronted = next
 	}
 }
 
-// start opens a front.
-func (f *frontage) start(next *fronted) {
+// start opens a front, which may be opened anew after some time.
+func (f *frontage) start(next *fronted, patience time.Duration) {
 	address := next.server.Addr
 	opened, err := front.Open(front.Config{
 		Address: strings.TrimPrefix(address, scheme.DNS+"://"), Peers: next.peers, Counters: next.counters,
@@ -227,7 +228,11 @@ func (f *frontage) start(next *fronted) {
 	if !opened.Steered() {
 		log.Warningf("The front at %s gets a share of the queries only: the kernel does not steer", address)
 	}
-	f.open[address] = &facade{Front: opened, instance: next.instance, peers: next.peers}
+	d := &facade{Front: opened, fronted: next, peers: next.peers, watched: watched{closing: make(chan struct{})}}
+	f.open[address] = d
+	if opened.Steered() {
+		go f.watch(address, d, patience)
+	}
 }
 
 func (f *frontage) countersOf(address string) *front.Counters {
@@ -259,12 +264,12 @@ func (f *frontage) retire(i *instance) {
 		s.Drain(ctx)
 	}
 	for _, d := range closed {
-		d.Close(ctx)
-		if d.next != nil {
-			f.mu.Lock()
-			f.start(d.next)
-			f.mu.Unlock()
+		d.close(ctx)
+		f.mu.Lock()
+		if d.next != nil && d.next.instance != i {
+			f.start(d.next, soonest)
 		}
+		f.mu.Unlock()
 	}
 }
 
@@ -274,9 +279,14 @@ func (f *frontage) retire(i *instance) {
 func (f *frontage) remove(i *instance) (replaced []*front.Service, closed []*facade) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for address, a := range f.awaited {
+		if a.instance == weak.Make(i) { // a server that begins to serve after its end, as CoreDNS lets it, has no front
+			delete(f.awaited, address)
+		}
+	}
 	for address, d := range f.open {
 		replaced, d.retired = append(replaced, d.retired...), nil
-		if d.instance == i {
+		if d.fronted.instance == i {
 			delete(f.open, address)
 			closed = append(closed, d)
 		}

@@ -55,7 +55,7 @@ func (f *frontage) Collect(ch chan<- prometheus.Metric) {
 	}
 	for server, d := range f.open {
 		steered := 0.0
-		if d.Steered() {
+		if d.Steered() && !d.astray.Load() {
 			steered = 1
 		}
 		ch <- prometheus.MustNewConstMetric(frontSteeredDesc, prometheus.GaugeValue, steered, server)

@@ -49,6 +49,7 @@ type Counters struct {
 	Spilled  atomic.Uint64 // goroutines started because all workers were busy
 	Dropped  atomic.Uint64 // of those, because all of them were, or it was too late
 	Unsent   atomic.Uint64 // replies that the kernel did not take
+	Strayed  atomic.Uint64 // datagrams that the server has read itself; it adds to that, not the front
 }
 
 // drop counts datagrams that come too late to be of use.
