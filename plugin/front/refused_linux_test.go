@@ -77,13 +77,19 @@ func forbid(t *testing.T, what string) {
 		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(value), Jf: uint8(skip)}
 	}
 	const number = 0 // offset of that of the call
-	program := map[string][]unix.SockFilter{
+	refuse(t, map[string][]unix.SockFilter{
 		"recvmmsg": {load(number), unless(unix.SYS_RECVMMSG, 1)},
 		"sendmmsg": {load(number), unless(unix.SYS_SENDMMSG, 1)},
 		"steering": {load(number), unless(unix.SYS_SETSOCKOPT, 3), load(thirdArgument()), unless(unix.SO_ATTACH_REUSEPORT_CBPF, 1)},
 		"nothing":  {load(number), unless(math.MaxInt32, 1)},
-	}[what]
-	program = append(program, unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)}, unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW})
+	}[what], unix.EPERM)
+}
+
+// refuse has the kernel refuse to all threads of this process, with an error, the
+// calls that a program goes on for to its end.
+func refuse(t *testing.T, program []unix.SockFilter, with unix.Errno) {
+	t.Helper()
+	program = append(program, unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(with)}, unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW})
 	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	runtime.LockOSThread() // the other threads get the filter from this one, and its first condition with it
 	defer runtime.UnlockOSThread()

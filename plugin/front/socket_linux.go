@@ -1,9 +1,9 @@
 package front
 
 import (
+	"context"
 	"net"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -107,13 +107,15 @@ func (k *socket) tellLocal() error {
 }
 
 // longestDrain bounds how long a socket is read after it was told to stop, where
-// the kernel goes on handing it datagrams.
+// the kernel goes on handing it datagrams, and how long it waits then for room for a
+// reply, which never comes where a link stands still.
 const longestDrain = 200 * time.Millisecond
 
 // stop has the socket read what is there, and then nothing more.
 func (k *socket) stop() {
 	until := time.Now().Add(longestDrain)
 	k.until.Store(&until)
+	_ = k.conn.SetWriteDeadline(until)
 	_ = k.conn.SetReadDeadline(time.Unix(1, 0))
 	<-k.done
 }
@@ -132,7 +134,7 @@ func (k *socket) run() {
 
 // pump handles what has come, until there is nothing more.
 func (k *socket) pump(fd int) {
-	for {
+	for wait := newBackoff(); ; {
 		for i := range k.in {
 			k.in[i].fresh()
 			k.receive.set(i, k.in[i].packet[:], &k.in[i].peer)
@@ -142,8 +144,8 @@ func (k *socket) pump(fd int) {
 		case errno == unix.EAGAIN:
 			k.lag.caughtUp()
 			return
-		case errno != 0: // of an earlier reply that did not arrive, say; it is told only once
-			runtime.Gosched()
+		case errno != 0: // of an earlier reply, say, and gone then; what stays must not take all of a processor
+			wait.next(context.Background())
 		case k.lag.late(fd, n):
 			k.front.config.Counters.drop(n)
 		default:
@@ -195,6 +197,7 @@ func (k *socket) flush(fd, n int) {
 		case unix.EINTR:
 		case unix.EAGAIN:
 			if !k.writable() {
+				k.front.config.Counters.Unsent.Add(uint64(n - sent))
 				return
 			}
 		default: // of the first one: a firewall, or an address that nothing can be sent to
@@ -204,7 +207,8 @@ func (k *socket) flush(fd, n int) {
 	}
 }
 
-// writable waits until the kernel takes a reply again; false: the socket is closed.
+// writable waits until the kernel takes a reply again; false: the socket is closed,
+// or about to be.
 func (k *socket) writable() bool {
 	waited := false
 	return k.raw.Write(func(uintptr) bool {
