@@ -4,7 +4,8 @@
 # and verify signatures as one would, BIND and Knot DNS to transfer zones from, dnsmasq,
 # Unbound and systemd-resolved to forward to it, PowerDNS Recursor, Knot Resolver,
 # dnsdist and the library of AdGuard Home to use what lists are converted to, Chromium,
-# axe-core and the Nu HTML checker to look at the help page, web servers to serve it.
+# axe-core and the Nu HTML checker to look at the help page, web servers to serve it,
+# ip and nft to make networks with firewalls.
 # As root or with sudo it installs them on Debian and Ubuntu; elsewhere it says what
 # is missing.
 set -eu
@@ -24,6 +25,7 @@ ls /usr/lib/*/lua/5.1/_cqueues.so >/dev/null 2>&1 || missing="$missing lua-cqueu
 need dnsdist dnsdist
 need curl curl
 [ "$(uname)" != Linux ] || need ip iproute2
+[ "$(uname)" != Linux ] || need nft nftables
 need minisign minisign
 command -v google-chrome >/dev/null 2>&1 || need chromium chromium
 need nginx nginx
