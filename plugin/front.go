@@ -228,6 +228,9 @@ func (f *frontage) start(next *fronted, patience time.Duration) {
 	if !opened.Steered() {
 		log.Warningf("The front at %s gets a share of the queries only: the kernel does not steer", address)
 	}
+	if opened.Room() < front.Room {
+		log.Infof("The kernel keeps %d bytes for each socket of the front at %s, and not %d: more is for net.core.rmem_max to allow", opened.Room(), address, front.Room)
+	}
 	d := &facade{Front: opened, fronted: next, peers: next.peers, watched: watched{closing: make(chan struct{})}}
 	f.open[address] = d
 	if opened.Steered() {

@@ -39,6 +39,7 @@ type Config struct {
 	Unsteered bool
 
 	spill int // goroutines beside the workers, for tests; 0: spill
+	room  int // of a socket in the kernel, in bytes, for tests; 0: Room
 }
 
 // Counters count what became of the datagrams. They only grow.
@@ -67,6 +68,10 @@ const (
 	oddities  = 64    // under way, and as many waiting
 	maxPacket = dns.MinMsgSize
 )
+
+// Room is how much the kernel is asked to keep for each socket of what arrives while
+// nobody reads, in bytes: that of some five thousand queries. It may grant less.
+const Room = 2 << 20
 
 // Answerer composes a reply.
 type Answerer interface {

@@ -19,16 +19,13 @@ type Front struct {
 	service atomic.Pointer[Service]
 	sockets []*socket
 	steered bool
+	room    int
 
 	queue    chan *job
 	spilled  atomic.Int64 // goroutines beside the workers
 	starting atomic.Int64 // those of them that have not begun
 	running  sync.WaitGroup
 }
-
-// buffer is how much the kernel is asked to keep of what arrives while nobody
-// reads, in bytes: that of some five thousand queries. It may grant less.
-const buffer = 2 << 20
 
 // Open opens the sockets of a front, and has the service answer at them. The server
 // must have bound its own already: where the kernel puts a socket among those at an
@@ -86,6 +83,10 @@ func (f *Front) listen() (*socket, error) {
 
 // Current returns the service that answers.
 func (f *Front) Current() *Service { return f.service.Load() }
+
+// Room returns how many bytes the kernel keeps for each socket: at most so many as it
+// was asked for.
+func (f *Front) Room() int { return f.room }
 
 // Steered reports whether the kernel hands every datagram to the front, and not
 // only a share.

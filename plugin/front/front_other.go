@@ -16,6 +16,9 @@ func (f *Front) Current() *Service { return nil }
 // Steered reports false.
 func (f *Front) Steered() bool { return false }
 
+// Room returns 0.
+func (f *Front) Room() int { return 0 }
+
 // Swap does nothing.
 func (f *Front) Swap(*Service) *Service { return nil }
 

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"os"
@@ -57,11 +58,12 @@ func newSocket(f *Front, conn *net.UDPConn) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = conn.SetReadBuffer(buffer) // it is as large as the kernel allows
+	_ = conn.SetReadBuffer(cmp.Or(f.config.room, Room)) // it is as large as the kernel allows
 	k := &socket{front: f, conn: conn, raw: raw, done: make(chan struct{})}
 	if err := k.allowed(); err != nil {
 		return nil, err
 	}
+	f.room = k.room()
 	if conn.LocalAddr().(*net.UDPAddr).IP.IsUnspecified() {
 		if err := k.tellLocal(); err != nil {
 			return nil, err
@@ -84,6 +86,14 @@ func (k *socket) allowed() error {
 		}
 	}
 	return nil
+}
+
+// room returns how many bytes the kernel keeps for the socket, without what it needs
+// itself, for which it takes as much again.
+func (k *socket) room() int {
+	total := 0
+	_ = k.raw.Control(func(fd uintptr) { total, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) })
+	return total / 2
 }
 
 // tellLocal has the kernel say at which of its addresses a datagram has arrived.

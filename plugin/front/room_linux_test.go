@@ -1,0 +1,55 @@
+package front
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRoom: where the kernel keeps less than it was asked for, the front says so,
+// and answers what the kernel has kept.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("/proc/sys/net/core/rmem_max")
+	if err != nil {
+		t.Skipf("The kernel does not say how much it keeps at most: %v", err)
+	}
+	most, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ ask, want int }{"as asked": {most / 2, most / 2}, "more than there is": {2 * most, most}, "little": {4096, 4096}} {
+		t.Run(name, func(t *testing.T) {
+			peer := bind(t, "127.0.0.1:0")
+			server(t, peer, told("peer"), nil)
+			f := open(t, Config{Address: peer.LocalAddr().String(), Peers: 1, room: tt.ask}, &Service{Answerer: prefix("now"), Handler: told("front")})
+			if f.Room() != tt.want {
+				t.Errorf("Room is %d, want %d", f.Room(), tt.want)
+			}
+			flood(t, peer.LocalAddr().String())
+			c, buf := dial(t, peer.LocalAddr().String()), make([]byte, MaxReply)
+			until(t, func() bool { // the first may be one too many still
+				c.Write(query(2, "now.example"))
+				c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+				n, err := c.Read(buf)
+				return err == nil && n > 2 && buf[1] == 2
+			})
+			if f.config.Counters.Answered.Load() < 2 {
+				t.Error("The front has answered nothing")
+			}
+		})
+	}
+}
+
+// flood sends more at once than little room is for.
+func flood(t *testing.T, address string) {
+	t.Helper()
+	c := dial(t, address)
+	for range 500 {
+		if _, err := c.Write(query(1, "now.example")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
