@@ -46,6 +46,15 @@ var pageRequests = promauto.NewCounter(prometheus.CounterOpts{
 	Help:      "Counter of requests that the help page's listeners have answered.",
 })
 
+// pageFailures counts what the log tells of the help page, at most twice for every
+// time that one of its addresses is opened.
+var pageFailures = promauto.NewCounter(prometheus.CounterOpts{
+	Namespace: plugin.Namespace,
+	Subsystem: directive.Name,
+	Name:      "page_failures_total",
+	Help:      "Counter of listeners of the help page that could take no connections, or had a request end in a panic.",
+})
+
 // verdictKey is one set of label values of verdictCount or bypassCount.
 type verdictKey struct {
 	server, view, action, transport string

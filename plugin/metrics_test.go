@@ -1,6 +1,8 @@
 package nonudify
 
 import (
+	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,6 +88,16 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestPageFailures: what only a person can mend at the help page is counted, for an
+// alarm, and told.
+func TestPageFailures(t *testing.T) {
+	before := value(ours(t)["page_failures_total"])
+	pages.Failed(netip.MustParseAddrPort("192.0.2.80:80"), errors.New("no more open files"))
+	if after := value(ours(t)["page_failures_total"]); after != before+1 {
+		t.Errorf("%v failures before, %v after", before, after)
+	}
+}
+
 // TestMetricNames has the linter of Prometheus look, and checks that no label
 // can hold a name or an address that came in a query.
 func TestMetricNames(t *testing.T) {
@@ -104,8 +116,8 @@ func TestMetricNames(t *testing.T) {
 			}
 		}
 	}
-	if len(families) != 19 {
-		t.Errorf("%d metrics, want 19", len(families))
+	if len(families) != 20 {
+		t.Errorf("%d metrics, want 20", len(families))
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil || len(problems) > 0 {

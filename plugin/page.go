@@ -18,7 +18,13 @@ import (
 )
 
 // pages are the listeners of the help page. They outlive a reload.
-var pages = sinkhole.Pool{Failed: func(address netip.AddrPort, err error) { log.Errorf("Help page at %v: %v", address, err) }}
+var pages = sinkhole.Pool{Failed: pageFailed}
+
+// pageFailed tells of a listener that only a person can mend.
+func pageFailed(address netip.AddrPort, err error) {
+	pageFailures.Inc()
+	log.Errorf("Help page at %v: %v", address, err)
+}
 
 // counted counts the requests that a handler answers, and nothing of them.
 func counted(h http.Handler) http.Handler {
