@@ -5,7 +5,7 @@
 # Unbound and systemd-resolved to forward to it, PowerDNS Recursor, Knot Resolver,
 # dnsdist and the library of AdGuard Home to use what lists are converted to, Chromium,
 # axe-core and the Nu HTML checker to look at the help page, web servers to serve it,
-# ip and nft to make networks with firewalls.
+# ip and nft to make networks with firewalls, Prometheus and fstrm to watch the server.
 # As root or with sudo it installs them on Debian and Ubuntu; elsewhere it says what
 # is missing.
 set -eu
@@ -33,6 +33,8 @@ need apache2 apache2
 need caddy caddy
 need java default-jre-headless
 need npm npm
+need promtool prometheus
+need fstrm_capture fstrm-bin
 
 # axe-core and the checker come from npm, just as the lock file has them.
 page_tools() {
@@ -83,7 +85,8 @@ policy=/usr/sbin/policy-rc.d
 off() {
   [ "$ours" = no ] || $as rm -f $policy
   for server in bind9:named knot:knot unbound:unbound unbound:unbound-resolvconf pdns-recursor:pdns-recursor \
-    knot-resolver:kresd.target knot-resolver:kres-cache-gc dnsdist:dnsdist nginx:nginx apache2:apache2 caddy:caddy; do
+    knot-resolver:kresd.target knot-resolver:kres-cache-gc dnsdist:dnsdist nginx:nginx apache2:apache2 caddy:caddy \
+    prometheus:prometheus; do
     case "$missing " in *" ${server%:*} "*) $as systemctl disable "${server#*:}" >/dev/null 2>&1 || true ;; esac
   done
 }
