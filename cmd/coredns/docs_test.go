@@ -21,7 +21,7 @@ func guides(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(files, "../../README.md", "../../plugin/README.md")
+	return append(files, "../../README.md", "../../plugin/README.md", "../../deploy/coredns.io/nonudify.md")
 }
 
 // corefileBlock is a Corefile in a guide, fenced by ``` or, as CoreDNS does,
@@ -168,4 +168,36 @@ func stable(out string) string {
 	out = regexp.MustCompile(`id: \d+`).ReplaceAllString(out, "id: 4711")
 	out = regexp.MustCompile(`\t+`).ReplaceAllString(out, "\t")
 	return strings.TrimSpace(out)
+}
+
+// TestContributing: the commands that CONTRIBUTING.md has people run name packages, tests
+// and targets of the Makefile that there are.
+func TestContributing(t *testing.T) {
+	t.Parallel()
+	makefile, commands := readFile(t, "../../Makefile"), 0
+	var tests strings.Builder
+	for _, file := range documents(t, "_test.go") {
+		tests.WriteString(readFile(t, file))
+	}
+	for _, m := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(readFile(t, "../../CONTRIBUTING.md"), -1) {
+		for line := range strings.Lines(m[1]) {
+			commands++
+			for _, path := range regexp.MustCompile(`\./(\w[\w/]*\w)`).FindAllStringSubmatch(line, -1) {
+				if _, err := os.Stat(filepath.Join("../..", path[1])); err != nil {
+					t.Errorf("%s: %v", line, err)
+				}
+			}
+			for _, name := range regexp.MustCompile(`\bTest\w+`).FindAllString(line, -1) {
+				if !strings.Contains(tests.String(), "func "+name+"(") {
+					t.Errorf("%s: there is no test %s", line, name)
+				}
+			}
+			if target, ok := strings.CutPrefix(strings.TrimSpace(line), "make "); ok && !strings.Contains(makefile, "\n"+target+":") {
+				t.Errorf("%s: the Makefile has no target %s", line, target)
+			}
+		}
+	}
+	if commands < 8 {
+		t.Errorf("Only %d commands found", commands)
+	}
 }

@@ -221,11 +221,8 @@ func captured(t *testing.T, mode string) (frames string) {
 // TestConsolidatedErrors: errors can be told to say how many there were, and no name.
 func TestConsolidatedErrors(t *testing.T) {
 	t.Parallel()
-	if text := readFile(t, "../../docs/operations.md"); !strings.Contains(text, "`errors { consolidate 5m \".*\" }`") {
-		t.Fatal("docs/operations.md does not say how any more")
-	}
-	dead := freeAddress(t)
-	i := start(t, ".:0 {\n bind 127.0.0.1\n errors {\n  consolidate 1s \".*\"\n }\n nonudify\n forward . "+dead+"\n}\n")
+	corefile := guideBlock(t, "operations.md", "corefile", "consolidate")
+	i := start(t, swapped(t, corefile, ".:53 {", ".:0 {\n bind 127.0.0.1", "5m", "1s", "9.9.9.9", freeAddress(t)))
 	defer stop(i)
 	udp, _ := addrs(i)
 	if got := verdictOn("udp", udp, "127.0.0.1", unsaid+".good.example."); got != "SERVFAIL" {
