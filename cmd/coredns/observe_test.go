@@ -64,10 +64,15 @@ func parse(t *testing.T, name string, unmarshal func([]byte, any) error, v any) 
 // has no other.
 func TestAlertRules(t *testing.T) {
 	t.Parallel()
-	installed(t, "promtool")
-	for _, args := range [][]string{{"check", "rules", "alerts.yaml"}, {"check", "config", "prometheus.yaml"}, {"test", "rules", "alerts_test.yaml"}} {
-		args[2] = observe + args[2]
-		t.Log(client(t, "promtool", args...))
+	promtool := installed(t, "promtool")
+	for _, args := range [][]string{
+		{"check", "rules", "alerts.yaml"}, {"check", "config", "prometheus.yaml"}, {"test", "rules", "alerts_test.yaml"}, {"test", "rules", "alerts_day_test.yaml"},
+	} {
+		cmd := exec.CommandContext(t.Context(), promtool, args...)
+		cmd.Dir = observe
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("promtool %v: %v\n%s", args, err, out)
+		}
 	}
 	fires, silent := tried(t)
 	text, err := os.ReadFile("../../docs/operations.md")
@@ -98,17 +103,17 @@ func TestAlertRules(t *testing.T) {
 // tried returns how often the tests of the alerts expect each to fire, and not to.
 func tried(t *testing.T) (fires, silent map[string]int) {
 	t.Helper()
-	var file struct {
-		Tests []struct {
-			Rules []struct {
-				Name   string           `yaml:"alertname"`
-				Alerts []map[string]any `yaml:"exp_alerts"`
-			} `yaml:"alert_rule_test"`
-		}
+	type test struct {
+		Rules []struct {
+			Name   string           `yaml:"alertname"`
+			Alerts []map[string]any `yaml:"exp_alerts"`
+		} `yaml:"alert_rule_test"`
 	}
-	parse(t, observe+"alerts_test.yaml", yaml.Unmarshal, &file)
+	var minutes, days struct{ Tests []test }
+	parse(t, observe+"alerts_test.yaml", yaml.Unmarshal, &minutes)
+	parse(t, observe+"alerts_day_test.yaml", yaml.Unmarshal, &days)
 	fires, silent = map[string]int{}, map[string]int{}
-	for _, test := range file.Tests {
+	for _, test := range slices.Concat(minutes.Tests, days.Tests) {
 		for _, r := range test.Rules {
 			if len(r.Alerts) > 0 {
 				fires[r.Name]++
