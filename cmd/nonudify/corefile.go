@@ -35,13 +35,23 @@ func readCorefile(e *env, path string) ([]server, error) {
 	if err != nil {
 		return nil, err
 	}
-	log.SetOutput(e.stderr) // the lexer warns of import patterns without a file
-	log.SetFlags(0)
-	log.SetPrefix("nonudify: ")
-	parsed, err := caddyfile.Parse(path, bytes.NewReader(text), nil)
+	parsed, err := parseCorefile(e, path, text)
 	if err != nil {
 		return nil, err
 	}
+	return e.serversOf(path, parsed)
+}
+
+// parseCorefile returns all server blocks of a Corefile.
+func parseCorefile(e *env, path string, text []byte) ([]caddyfile.ServerBlock, error) {
+	log.SetOutput(e.stderr) // the lexer warns of import patterns without a file
+	log.SetFlags(0)
+	log.SetPrefix("nonudify: ")
+	return caddyfile.Parse(path, bytes.NewReader(text), nil)
+}
+
+// serversOf returns those of the server blocks that have a nonudify directive.
+func (e *env) serversOf(path string, parsed []caddyfile.ServerBlock) ([]server, error) {
 	blocks := make([]serverBlock, len(parsed))
 	for i, b := range parsed {
 		blocks[i] = newServerBlock(b)

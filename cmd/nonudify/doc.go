@@ -1,6 +1,7 @@
 // Command nonudify reads lists of "nudify" names as the resolver does, says what
 // comes of it, fetches, compares, merges, converts, signs and publishes them. It also shows the page that
-// helps those who were led to such a site. Only fetch asks anything of the network.
+// helps those who were led to such a site, writes a first Corefile, and finds what is wrong with a resolver. Of the network
+// only fetch asks anything, and doctor what a Corefile names.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
 //	nonudify lint [-format FORMAT] [-addresses] [-provenance] [-never FILE]... [-max N] [-json] FILE...
@@ -17,6 +18,8 @@
 //	nonudify sign [-key FILE] [-passfile FILE] [-comment TEXT] [-o SIG] [-force] FILE...
 //	nonudify verify [-key PUBKEY|FILE]... [-signature SIG] [-json] FILE
 //	nonudify page [-conf COREFILE] [-organization NAME] [-contact URI]... [-country CC]... [-language TAG]... [-reason REASON] [-incident NOTICE]... [-helplines FILE]... [-help URL] [-own] [-listen ADDRESS]... [-o DIR] [-certificate FILE] [-key FILE]
+//	nonudify init [-o DIR] [-state DIR] [-n] [-force] [-y] [-listen ADDRESS]... [-port N] [-upstream ADDRESS]... [-page ADDRESS|off] [-country CC] [-language TAG] [-organization NAME] [-contact URI] [-staff PREFIX]... [-guests PREFIX]... [-list URL] [-key PUBKEY] family|school|isp
+//	nonudify doctor [-conf COREFILE] [-user NAME] [-network] [-all] [-json]
 //	nonudify help [VERB]
 //	nonudify version
 //
@@ -576,4 +579,70 @@
 // the operator's own address. nginx.conf, apache.conf and Caddyfile have the status,
 // the header fields and the choice of the language; docs/help-page.md tells how they
 // are used.
+//
+// # Init
+//
+// init writes a Corefile with comments, for a resolver that works at once, and beside it allow.txt
+// and block.txt for names of the operator's own; and it makes the state directory.
+//
+//	$ nonudify init family
+//	nonudify: this machine has the address 192.168.1.5: give it the same for good, in your router or its own settings
+//	nonudify: it asks 192.168.1.1 about everything else, as /etc/resolv.conf does
+//	nonudify: country AT, language de, after the time zone Europe/Vienna, the locale de_AT
+//	...
+//	/etc/nonudify/Corefile is written
+//
+// It listens on loopback and, for a family and a school, at the private addresses of IPv4 that the machine
+// has; for a provider at all that it has. Another address is taken only with -listen. Where the world can
+// reach it, the Corefile for a family or a school has an acl, by which only the own networks may ask.
+// The resolvers behind it are those of resolv.conf; where that names a program on this machine, those
+// that systemd-resolved, NetworkManager, dnsmasq or OpenWrt ask. If none is known, nothing is written.
+//
+// A terminal is asked about what no flag says, five questions at most, each with an answer that is
+// proposed. With -y, with -n, or without a terminal nothing is asked.
+//
+// A Corefile that is there is never lost. What would change is written as diff -u does, and the exit
+// code is 1; with -force the new one takes its place, and the old one is kept as Corefile.TIME. Nothing is
+// written before the new one was read as the server reads it. -n shows what would be written.
+//
+// Each Corefile has two names to try it with, in the zone that is for tests: filter-check.test has the
+// address of the machine, so that a device that finds it uses this resolver, and filter-blocked.test is
+// denied.
+//
+// # Doctor
+//
+// doctor finds what is wrong with the resolver of a Corefile, on the machine that it should run on, and
+// says of each thing what to do.
+//
+//	$ nonudify doctor
+//	wrong  port: 127.0.0.1:53 is taken by dnsmasq (process 712), which answers in the place of this resolver. Have it give up DNS ...
+//	hint   bypass: Firefox may turn on DNS over HTTPS by itself, past this resolver. In a school or a family, 'bypass canary' ...
+//	1 wrong, 1 hint, 14 fine
+//
+// A hint is about what may be meant so, and no finding. With -all what is fine is written, too. It looks at
+//
+//	clock       against the day on which the program was made, the dates of lists and, with -network, the servers of lists
+//	corefile    its mistakes, with file and line
+//	files       how many files the server may have open
+//	state       whether the state directory is there, is the service's, and can be written
+//	disk        whether there is room for the next edition; what the server itself could not read
+//	list        what is missing, expired, not to be used, held back, or cannot be fetched by the server
+//	clients     files of clients and except
+//	bind        addresses that the machine does not have
+//	permission  whether a server may listen there
+//	port        who else has it
+//	resolver    whether it runs and answers
+//	filter      whether it denies a name of each list
+//	bypass      whether it denies the names by which browsers and phones find their way round it
+//	discovery   what devices are told of encrypted listeners, and their certificates
+//	upstream    whether the resolvers behind answer, are not this one, and make up no addresses
+//	page        whether the help page answers, and its certificate
+//	metrics     where the prometheus plugin tells them on this machine
+//	source      with -network: whether the servers of lists answer
+//	device      how to find devices that ask somebody else
+//
+// It asks the addresses that the Corefile names and no others, unless -network is given, and makes itself sure that it is this resolver
+// that answers before it asks for a name of a list; that without recursion, so that the name goes to nobody else. The
+// names of lists are not shown. With -json each line is an object: level (wrong, hint or fine), check (a word
+// of those above), text, remedy.
 package main

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
+	"strconv"
 	"syscall"
 )
 
@@ -45,4 +47,21 @@ func asOwner(dir string, do func() error) error {
 	}
 	defer syscall.Seteuid(0)
 	return do()
+}
+
+// giveTo gives a file to a user and its group.
+func giveTo(name, who string) error {
+	u, err := user.Lookup(who)
+	if err != nil {
+		return err
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return err
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return err
+	}
+	return os.Chown(name, uid, gid)
 }

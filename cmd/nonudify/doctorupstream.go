@@ -1,0 +1,135 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/coredns/caddy/caddyfile"
+	"github.com/miekg/dns"
+)
+
+// maxResolvers bounds how many resolvers behind this one are asked.
+const maxResolvers = 32
+
+// behind is a resolver that this one asks.
+type behind struct {
+	at         netip.AddrPort
+	tls        bool
+	serverName string // that its certificate is for; "": its address
+}
+
+// lookAtUpstreams asks the resolvers behind this one.
+func (x *examination) lookAtUpstreams() {
+	all, words := x.upstreams()
+	if words == 0 {
+		x.hint("upstream", "Add 'forward . ADDRESS' to the server block", "no resolver is named that is asked about everything else")
+	}
+	for _, b := range all {
+		if slices.ContainsFunc(x.listeners, func(l *listener) bool { return !b.tls && l.reachedAs(b.at) }) {
+			x.wrong("upstream", "Name another resolver behind 'forward'", "%v is this resolver itself: what is not blocked is asked of it again and again", b.at)
+			continue
+		}
+		x.lookAtUpstream(b)
+	}
+}
+
+// reachedAs reports whether a query to an address comes to the listener.
+func (l *listener) reachedAs(at netip.AddrPort) bool {
+	return l.at == at || l.any && at.Addr().IsLoopback() && at.Port() == l.at.Port()
+}
+
+// upstreams returns the resolvers behind the server blocks, and how many words name them.
+func (x *examination) upstreams() (all []behind, words int) {
+	for _, b := range x.blocks {
+		to, name := targets(b)
+		words += len(to)
+		for _, word := range to {
+			for _, one := range x.resolvers(word, name) {
+				if !slices.Contains(all, one) && len(all) < maxResolvers {
+					all = append(all, one)
+				}
+			}
+		}
+	}
+	return all, words
+}
+
+// targets returns whom the forward directives of a block name, and whose certificate they
+// want.
+func targets(b caddyfile.ServerBlock) (to []string, serverName string) {
+	d := caddyfile.NewDispenserTokens("", b.Tokens["forward"])
+	for d.Next() {
+		if args := d.RemainingArgs(); len(args) > 1 {
+			to = append(to, args[1:]...)
+		}
+		for d.NextBlock() {
+			if property, args := d.Val(), d.RemainingArgs(); property == "tls_servername" && len(args) == 1 {
+				serverName = args[0]
+			}
+		}
+	}
+	return to, serverName
+}
+
+// resolvers returns what one word behind forward means: an address, or a file with some.
+// Those that are asked over QUIC or HTTPS, or by their name, are left out.
+func (x *examination) resolvers(word, serverName string) (found []behind) {
+	if strings.HasPrefix(word, "/") {
+		for _, a := range nameservers(filepath.Join(x.machine.root, word)) {
+			found = append(found, behind{at: netip.AddrPortFrom(a, 53)})
+		}
+		if len(found) == 0 {
+			x.wrong("upstream", "Name the addresses of resolvers behind 'forward'", "%s names no resolver", word)
+		}
+		return found
+	}
+	at, err := parseUpstream(word)
+	if err != nil {
+		x.fine("upstream", "%s is not tried", word)
+		return nil
+	}
+	b := behind{at: at, tls: strings.HasPrefix(word, "tls://"), serverName: serverName}
+	if _, own, ok := strings.Cut(word, "%"); ok && b.tls {
+		b.serverName, _, _ = strings.Cut(own, ":")
+	}
+	return []behind{b}
+}
+
+// lookAtUpstream asks a resolver for what there is, and for what there is not.
+func (x *examination) lookAtUpstream(b behind) {
+	const remedy = "Look at the connection of this machine and at its firewall, or name another resolver behind 'forward'"
+	reply, err := x.askBehind(b, ".", dns.TypeNS)
+	switch {
+	case err != nil:
+		x.wrong("upstream", remedy, "%v does not answer: %v", b.at, err)
+		return
+	case reply.Rcode != dns.RcodeSuccess:
+		x.wrong("upstream", remedy, "%v refuses to look names up: %s", b.at, dns.RcodeToString[reply.Rcode])
+		return
+	}
+	// A name that nobody can have (RFC 6761 §6.4), and that nobody has asked for before.
+	reply, err = x.askBehind(b, "nonudify-"+strings.ToLower(rand.Text()[:16])+".invalid.", dns.TypeA)
+	if err == nil && reply.Rcode == dns.RcodeSuccess && len(reply.Answer) > 0 {
+		x.wrong("upstream", "Name another resolver behind 'forward', or have your provider turn that off: it is often called a search or navigation aid",
+			"%v answers with addresses for names that do not exist", b.at)
+		return
+	}
+	x.fine("upstream", "%v answers", b.at)
+}
+
+// askBehind asks a resolver behind this one, as this one does.
+func (x *examination) askBehind(b behind, name string, qtype uint16) (*dns.Msg, error) {
+	c := &dns.Client{Timeout: x.patience}
+	if b.tls {
+		host := b.serverName
+		if host == "" {
+			host = b.at.Addr().String()
+		}
+		c.Net, c.TLSConfig = "tcp-tls", &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	}
+	return x.exchange(c, new(dns.Msg).SetQuestion(name, qtype).SetEdns0(udpSize, false), b.at.String())
+}
