@@ -39,7 +39,7 @@ func (x *examination) lookAtListeners(ctx context.Context) {
 	x.findListeners()
 	var ours []*listener
 	for _, l := range x.listeners {
-		if x.isOurs(l) {
+		if x.isHere(l) && x.isOurs(l) {
 			ours = append(ours, l)
 			x.fine("resolver", "it answers at %s", l)
 			x.lookAtFilter(ctx, l)
@@ -119,6 +119,23 @@ func (x *examination) bound(bind string) (found []netip.Addr) {
 	return found
 }
 
+// isHere reports whether an address is one of this machine. Another is not asked: it
+// may be anybody's.
+func (x *examination) isHere(l *listener) bool {
+	if l.at.Addr().IsLoopback() {
+		return true
+	}
+	known, err := x.machine.links()
+	here := slices.ContainsFunc(known, func(i link) bool {
+		return slices.ContainsFunc(i.prefixes, func(p netip.Prefix) bool { return p.Addr() == l.at.Addr() })
+	})
+	if err == nil && !here {
+		x.wrong("bind", "Give the machine this address for good, or name another after 'bind': the server does not start without it",
+			"no interface of this machine has the address %v", l.at.Addr())
+	}
+	return here
+}
+
 // isOurs reports whether this resolver answers at an address. It is known by what it
 // says of resolver.arpa, which no resolver passes on.
 func (x *examination) isOurs(l *listener) bool {
@@ -157,9 +174,6 @@ func (x *examination) explainSilence(l *listener, silence, err error) {
 		x.silent = append(x.silent, l.String())
 	case errors.Is(err, syscall.EADDRINUSE):
 		x.lookAtTaken(l, silence)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		x.wrong("bind", "Give the machine this address for good, or name another after 'bind': the server does not start without it",
-			"no interface of this machine has the address %v", l.at.Addr())
 	case errors.Is(err, fs.ErrPermission):
 		x.wrong("permission", "Start it as a service, which has the right (CAP_NET_BIND_SERVICE); 'setcap cap_net_bind_service=+ep PROGRAM' gives it to the program. Run doctor with sudo to see more",
 			"nobody answers at %s, and this user may not listen there", l)

@@ -193,3 +193,21 @@ func TestInterrupted(t *testing.T) {
 		}
 	}
 }
+
+// TestInitTerminal answers the questions of init at a terminal.
+func TestInitTerminal(t *testing.T) {
+	dir := t.TempDir()
+	p := sitDown(t, "init", "-o", dir, "-state", dir+"/state", "-upstream", "192.0.2.1", "-country", "AT", "-page", "off", "family")
+	for _, answer := range []string{"127.0.0.1\r", "192.0.2.9\r", "DE\r", "\r"} {
+		p.waitFor("] ")
+		p.mu.Lock()
+		p.seen.Reset() // of what is asked next, the same is awaited
+		p.mu.Unlock()
+		p.typ(answer)
+	}
+	code, screen := p.leave()
+	text, err := os.ReadFile(filepath.Join(dir, "Corefile"))
+	if code != fine || err != nil || !strings.Contains(string(text), "forward . 192.0.2.9 ") || !strings.Contains(string(text), "country DE ") {
+		t.Errorf("code %d, %v, screen %q\n%s", code, err, screen, text)
+	}
+}

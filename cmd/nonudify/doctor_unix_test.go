@@ -1,0 +1,55 @@
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"os"
+	"os/user"
+	"strings"
+	"testing"
+)
+
+// TestDoctorState has a state directory that belongs to somebody else, or that its owner
+// cannot write.
+func TestDoctorState(t *testing.T) {
+	if _, err := user.Lookup("nobody"); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "nonudify-state") // those of t are for root only
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	examine := func(as string) string {
+		x := healthy(t, "")
+		x.user = as
+		x.lookAtState(dir)
+		if len(x.found) == 0 {
+			t.Fatal("nothing is said")
+		}
+		return x.found[0].String()
+	}
+	if got := examine("nobody"); !strings.HasPrefix(got, "wrong  state: "+dir+" belongs to ") || !strings.HasSuffix(got, ", and the service runs as nobody. 'chown -R nobody: "+dir+"'") {
+		t.Error(got)
+	}
+	if got := examine("no-such-user"); got != "fine   state: "+dir+" can be written" {
+		t.Error(got)
+	}
+	if os.Geteuid() == 0 { // whom nothing keeps from writing
+		if err := giveTo(dir, "nobody"); err != nil {
+			t.Fatal(err)
+		}
+		if got := examine("nobody"); got != "fine   state: "+dir+" can be written" {
+			t.Error(got)
+		}
+	}
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	if got := examine("no-such-user"); !strings.HasPrefix(got, "wrong  state: open "+dir) || !strings.Contains(got, "permission denied. Have the user that the server runs as own it") {
+		t.Error(got)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
