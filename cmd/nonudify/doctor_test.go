@@ -40,6 +40,13 @@ type patient struct {
 // start serves and returns the address.
 func (p *patient) start(t *testing.T) string { return sourcetest.ResolverFunc(t, p.ServeDNS).String() }
 
+// questions returns what was asked.
+func (p *patient) questions() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked)
+}
+
 // arpa is what this resolver says of itself.
 const arpa = "resolver.arpa. 300 IN SOA resolver.arpa. hostmaster.invalid. 1 3600 600 604800 300"
 
@@ -103,6 +110,8 @@ func healthy(t *testing.T, corefile string) *examination {
 	e.now = func() time.Time { return made().Add(24 * time.Hour) }
 	m := thisMachine
 	m.root = t.TempDir()
+	m.files = func() (int64, string, error) { return 1 << 16, "a program", nil }
+	m.free = func(string) (int64, error) { return 1 << 30, nil }
 	return &examination{env: e, machine: m, conf: write(t, "Corefile", corefile), user: "no-such-user", patience: 3 * time.Second}
 }
 
@@ -113,6 +122,22 @@ func (x *examination) run(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	var lines []string
+	for _, d := range x.found {
+		lines = append(lines, d.String())
+	}
+	return lines
+}
+
+// listening looks at the listeners alone, with the tables of this machine's kernel, and
+// returns the lines.
+func (x *examination) listening(t *testing.T) (lines []string) {
+	t.Helper()
+	text, err := os.ReadFile(x.conf)
+	if err != nil || !x.readCorefile(text) {
+		t.Fatal(err, x.found)
+	}
+	x.machine.root = "/"
+	x.lookAtListeners(t.Context())
 	for _, d := range x.found {
 		lines = append(lines, d.String())
 	}
@@ -163,12 +188,12 @@ func TestDoctorWell(t *testing.T) {
 		"fine   filter: a name of list builtin is denied", "fine   upstream: ", "fine   clock: ", "fine   files: ", "fine   disk: ",
 		"fine   list: builtin has 100 rules", "hint   device: doctor cannot see which devices use this resolver. 'nslookup filter-check.test'",
 		"fine   bypass: canary is closed")
-	for _, asked := range p.asked {
+	for _, asked := range p.questions() {
 		if strings.HasSuffix(asked, "+") && !strings.HasPrefix(asked, "use-application-dns.net.") && !strings.HasPrefix(asked, "mask.icloud.com.") {
 			t.Errorf("asked with recursion: %s", asked)
 		}
 	}
-	for _, asked := range up.asked {
+	for _, asked := range up.questions() {
 		if asked != ". NS+" && !strings.HasSuffix(asked, ".invalid. A+") {
 			t.Errorf("asked of the resolver behind: %s", asked)
 		}
@@ -187,7 +212,7 @@ func TestDoctorFilter(t *testing.T) {
 		{"not denied", "block own.example", "own.example. A", "own.example. 60 IN A 192.0.2.1", "wrong  filter: a name of list block is not denied at"},
 		{"another reason", "block own.example", "own.example. A", "EDE 15", "wrong  filter: a name of list block is not denied at"},
 		{"a list is not there", "block own.example", firstListed() + ". A", "NXDOMAIN", "wrong  filter: a name of list builtin is not denied at"},
-		{"waits", "block own.example", "own.example. A", "EDE 14", "waits for a list that was never there. 'nonudify fetch -conf"},
+		{"waits", "block own.example", checkName + ". A", "EDE 14", "waits for a list that was never there, and answers nothing that might be on it. 'nonudify fetch -conf"},
 		{"shadow", "block own.example\naction shadow", "own.example. A", "", "hint   filter: listed names are counted and not blocked"},
 		{"not this machine", "block own.example\nclients 10.0.0.0/8", "own.example. A", "", "hint   filter: this machine is none of those that are filtered"},
 		{"excepted", "block own.example\nexcept 127.0.0.0/8", "own.example. A", "", "hint   filter: this machine is none of those that are filtered"},
@@ -239,18 +264,17 @@ func TestDoctorPort(t *testing.T) {
 		{other.start(t), "which answers in the place of this resolver"},
 	} {
 		x := healthy(t, conf(tt.at, "block own.example", "forward . "+(&patient{}).start(t)))
-		x.patience, x.machine.root = 300*time.Millisecond, "/"
-		if tt.at == nobody {
-			x.machine.root = t.TempDir()
+		if tt.at == silent.LocalAddr().String() {
+			x.patience = 100 * time.Millisecond // there is nothing to wait for
 		}
-		lines := x.run(t)
+		lines := x.listening(t)
 		if us == "" && tt.at != nobody {
 			wants(t, lines, "wrong  port: ")
 			continue
 		}
 		wants(t, lines, tt.want)
 	}
-	if got := strings.Join(other.asked, " "); got != "resolver.arpa. SOA" {
+	if got := strings.Join(other.questions(), " "); got != "resolver.arpa. SOA" {
 		t.Errorf("asked of another program: %s", got)
 	}
 }
@@ -538,4 +562,26 @@ func configWithLists(t *testing.T, n int) *directive.Config {
 		t.Fatal(err)
 	}
 	return servers[0].config
+}
+
+// TestDoctorCertificate tells what came of a handshake.
+func TestDoctorCertificate(t *testing.T) {
+	t.Parallel()
+	x := healthy(t, "")
+	now := x.env.now()
+	for _, tt := range []struct {
+		expires time.Time
+		err     error
+		want    string
+	}{
+		{now.Add(certificateSoon), nil, "fine   discovery: 127.0.0.1:853 is dns.home.example until "},
+		{now.Add(certificateSoon - time.Second), nil, "wrong  discovery: the certificate at 127.0.0.1:853 ends at "},
+		{time.Time{}, errors.New("unknown authority"), "wrong  discovery: nobody can ask 127.0.0.1:853 as dns.home.example: unknown authority. Renew the certificate"},
+	} {
+		x.found = nil
+		x.lookAtCertificate("discovery", "127.0.0.1:853", "dns.home.example", tt.expires, tt.err)
+		if got := fmt.Sprint(x.found); !strings.Contains(got, tt.want) {
+			t.Errorf("%v, %v: %s", tt.expires, tt.err, got)
+		}
+	}
 }

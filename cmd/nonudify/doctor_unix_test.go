@@ -53,3 +53,17 @@ func TestDoctorState(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// TestMachineLimits asks this system what doctor asks.
+func TestMachineLimits(t *testing.T) {
+	t.Parallel()
+	if n, who, err := fileLimit(); n <= 0 || who == "" || err != nil {
+		t.Errorf("%d files, %q, %v", n, who, err)
+	}
+	if n, err := freeSpace(t.TempDir()); n <= 0 || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if _, err := freeSpace("/nowhere/at/all"); err == nil {
+		t.Error("there is room where nothing is")
+	}
+}

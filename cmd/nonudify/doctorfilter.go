@@ -38,6 +38,11 @@ func (x *examination) lookAtFilter(ctx context.Context, l *listener) {
 		x.hint("filter", "Ask for "+blockedName+" from a machine of each group", "views decide who is filtered at %s: this machine cannot tell", l)
 		return
 	}
+	if x.waits(l) {
+		x.wrong("filter", fmt.Sprintf("'nonudify fetch -conf %s' says why it does not come; 'start open' would let queries pass meanwhile", x.conf),
+			"%s waits for a list that was never there, and answers nothing that might be on it", l)
+		return
+	}
 	names, err := x.listed(ctx, s)
 	if err != nil {
 		return // said of the lists
@@ -52,6 +57,13 @@ func (x *examination) lookAtFilter(ctx context.Context, l *listener) {
 	if len(names) == 0 {
 		x.hint("filter", "Add 'block "+blockedName+"' to the directive, to have a name to try it with", "no name is known that %s must deny", l)
 	}
+}
+
+// waits reports whether the resolver waits for a list: then it answers for no name that
+// is not on another.
+func (x *examination) waits(l *listener) bool {
+	reply, err := x.ask(l.at, checkName+".", dns.TypeA, false)
+	return err == nil && reply.Rcode == dns.RcodeServerFailure && codeOf(reply) == dns.ExtendedErrorCodeNotReady
 }
 
 // listed returns a name of each list of a block, those of its own first.
@@ -103,8 +115,6 @@ func (x *examination) lookAtVerdict(l *listener, want judgement) {
 	switch {
 	case err != nil:
 		x.wrong("resolver", "Look at what it says, with 'journalctl -u nonudify'", "%s did not answer twice", l)
-	case reply.Rcode == dns.RcodeServerFailure && codeOf(reply) == dns.ExtendedErrorCodeNotReady:
-		x.wrong("filter", fmt.Sprintf("'nonudify fetch -conf %s' says why it does not come; 'start open' would let queries pass meanwhile", x.conf), "%s waits for a list that was never there", l)
 	case dns.RcodeToString[reply.Rcode] != want.Answer.Rcode || want.Answer.EDE != nil && codeOf(reply) != want.Answer.EDE.Code:
 		x.wrong("filter", "Restart the resolver: it runs with another Corefile, or could not read this list; its log says which. Look also for a server block of a longer zone without nonudify",
 			"a name of list %s is not denied at %s", list, l)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nonudify/nonudify/plugin/builtin"
@@ -42,10 +44,10 @@ func made() time.Time {
 	return t
 }
 
-// builtinList returns the list that is part of the program.
-func builtinList() (*feed.List, error) {
+// builtinList returns the list that is part of the program, which is read once.
+var builtinList = sync.OnceValues(func() (*feed.List, error) {
 	return loadGuarded(bytes.NewReader(builtin.List()), time.Time{}, feed.LoadConfig{File: builtin.Name})
-}
+})
 
 // lookAtClock compares the clock with what must be past. Without the right time no
 // certificate is good, and no list is fetched.
@@ -69,7 +71,8 @@ func (x *examination) lookAtMachine() {
 	for _, dir := range stateOf(configs) {
 		x.lookAtState(dir)
 	}
-	stateless := func(c *directive.Config) bool { return c.State == "" && len(c.Hosts()) > 0 }
+	remote := func(l directive.List) bool { return strings.Contains(l.Sources[0], "://") }
+	stateless := func(c *directive.Config) bool { return c.State == "" && slices.ContainsFunc(c.Lists, remote) }
 	if slices.ContainsFunc(configs, stateless) {
 		x.wrong("state", "Add 'state "+defaultState+"' to the directive", "no directory keeps the lists that come over the network: each start is without them, until they have come")
 	}
