@@ -52,7 +52,9 @@ func (x *examination) lookAtFilter(ctx context.Context, l *listener) {
 		return
 	}
 	for _, name := range names {
-		x.lookAtVerdict(l, judges[0].judge(name))
+		if !x.lookAtVerdict(l, judges[0].judge(name)) {
+			return // it may ask others about the next one
+		}
 	}
 	if len(names) == 0 {
 		x.hint("filter", "Add 'block "+blockedName+"' to the directive, to have a name to try it with", "no name is known that %s must deny", l)
@@ -95,8 +97,8 @@ func (x *examination) listed(ctx context.Context, s *server) (names []dnsname.Na
 }
 
 // lookAtVerdict compares what the resolver answers with what it should. The name is not
-// told: only the list that it is of.
-func (x *examination) lookAtVerdict(l *listener, want judgement) {
+// told: only the list that it is of. It reports whether all is well.
+func (x *examination) lookAtVerdict(l *listener, want judgement) bool {
 	list := policy.BlockList
 	if want.Match != nil {
 		list = want.Match.List
@@ -104,12 +106,12 @@ func (x *examination) lookAtVerdict(l *listener, want judgement) {
 	switch {
 	case want.Why == whyClient:
 		x.hint("filter", "Ask from a machine that is filtered", "this machine is none of those that are filtered at %s", l)
-		return
+		return false
 	case want.Shadow:
 		x.hint("filter", "Delete 'action shadow' when its figures are what you expect", "listed names are counted and not blocked: 'action shadow'")
-		return
+		return false
 	case want.Verdict != blocked || want.Answer == nil:
-		return // an exception, or another block gets the query
+		return true // an exception, or another block gets the query
 	}
 	reply, err := x.ask(l.at, want.Name.FQDN(), dns.TypeA, false)
 	switch {
@@ -120,7 +122,9 @@ func (x *examination) lookAtVerdict(l *listener, want judgement) {
 			"a name of list %s is not denied at %s", list, l)
 	default:
 		x.fine("filter", "a name of list %s is denied at %s", list, l)
+		return true
 	}
+	return false
 }
 
 // codeOf returns the INFO-CODE of a reply's extended error, a number that is none without

@@ -110,6 +110,10 @@ func (x *examination) lookAtState(dir string) {
 		x.wrong("state", fmt.Sprintf("'chown -R %s: %s'", x.user, dir), "%s belongs to %s, and the service runs as %s", dir, who, x.user)
 		return
 	}
+	if os.Geteuid() > 0 && !isOurs(info) {
+		x.hint("state", "Run doctor with sudo", "whether the server can write %s only root can tell", dir)
+		return
+	}
 	if err := asOwner(dir, func() error { return tryFile(dir) }); err != nil {
 		x.wrong("state", "Have the user that the server runs as own it, on a disk that can be written: without a copy, the next start knows no list", "%v", err)
 		return

@@ -155,6 +155,9 @@ func TestAnswers(t *testing.T) {
 	if err := interview(t, "10.1.0.2, 2001:db8::2\nnobody\n192.0.2.3\r\n10.20.0.0/16 10.21.0.0/16\n\n mailto:it@school.example \n", c.open()); err != nil {
 		t.Fatal(err)
 	}
+	if got := c.pageAddress(); got != "10.1.0.2:8080" { // not at one that was found before
+		t.Errorf("the page is at %s", got)
+	}
 	if joinAddrs(c.listen) != "10.1.0.2 2001:db8::2" || strings.Join(c.upstreams, " ") != "192.0.2.3" || len(c.staff) != 2 || len(c.guests) != 0 || c.contact != "mailto:it@school.example" {
 		t.Errorf("%+v", c)
 	}

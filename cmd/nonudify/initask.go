@@ -19,10 +19,11 @@ const (
 // errUnanswered ends questions to somebody who is gone.
 var errUnanswered = errors.New("no answer: nothing is written; flags and -y ask nothing")
 
-// question is one that a person is asked. An empty answer takes what is proposed.
+// question is one that a person is asked. An empty answer takes what is proposed, which
+// may follow from the answers before.
 type question struct {
 	text     string
-	proposed string
+	proposed func() string
 	take     func(answer string) error
 }
 
@@ -38,27 +39,36 @@ func (e *env) questions(c *initFlags, found *surroundings) error {
 // open returns the questions of a profile.
 func (c *initFlags) open() []question {
 	all := []question{
-		{"At which addresses do other machines reach this one?", joinAddrs(c.listen), takeAll(&c.listen, netip.ParseAddr)},
-		{"Which resolvers does it ask about everything else?", strings.Join(c.upstreams, " "), takeAll(&c.upstreams, func(s string) (string, error) {
+		{"At which addresses do other machines reach this one?", func() string { return joinAddrs(c.listen) }, takeAll(&c.listen, netip.ParseAddr)},
+		{"Which resolvers does it ask about everything else?", func() string { return strings.Join(c.upstreams, " ") }, takeAll(&c.upstreams, func(s string) (string, error) {
 			_, err := parseUpstream(s)
 			return s, err
 		})},
 	}
-	contact := question{"Where are wrong blocks reported? (mailto:ADDRESS or tel:NUMBER)", c.contact, takeText(&c.contact)}
+	contact := textQuestion("Where are wrong blocks reported? (mailto:ADDRESS or tel:NUMBER)", &c.contact)
 	switch c.profile {
 	case "family":
-		return append(all,
-			question{"Whose helplines does the help page show first? (country, two letters)", c.country, takeText(&c.country)},
-			question{"Where is the help page shown? (ADDRESS:PORT or off)", c.page, takeText(&c.page)})
+		return append(all, textQuestion("Whose helplines does the help page show first? (country, two letters)", &c.country),
+			question{"Where is the help page shown? (ADDRESS:PORT or off)", c.pageAddress, takeText(&c.page)})
 	case "school":
-		return append(all,
-			question{"Which networks are the staff's? (prefixes such as 10.20.0.0/16)", "", takeAll(&c.staff, netip.ParsePrefix)},
-			question{"Which networks are the guests'?", "", takeAll(&c.guests, netip.ParsePrefix)},
-			contact)
+		return append(all, question{"Which networks are the staff's? (prefixes such as 10.20.0.0/16)", func() string { return joinPrefixes(c.staff) }, takeAll(&c.staff, netip.ParsePrefix)},
+			question{"Which networks are the guests'?", func() string { return joinPrefixes(c.guests) }, takeAll(&c.guests, netip.ParsePrefix)}, contact)
 	}
-	return append(all, contact,
-		question{"At which URL is the list, if not the built-in one?", c.list, takeText(&c.list)},
-		question{"With which public key is it signed?", c.key, takeText(&c.key)})
+	return append(all, contact, textQuestion("At which URL is the list, if not the built-in one?", &c.list),
+		textQuestion("With which public key is it signed?", &c.key))
+}
+
+// textQuestion returns a question that is answered with a word or a few.
+func textQuestion(text string, to *string) question {
+	return question{text, func() string { return *to }, takeText(to)}
+}
+
+func joinPrefixes(prefixes []netip.Prefix) string {
+	words := make([]string, len(prefixes))
+	for i, p := range prefixes {
+		words[i] = p.String()
+	}
+	return strings.Join(words, " ")
 }
 
 // takeAll enters words, each of which is read by parse.
@@ -100,7 +110,7 @@ func (e *env) interview(questions []question) error {
 func (e *env) ask(in *bufio.Reader, q question) (err error) {
 	for range maxAttempts {
 		e.bar.clear()
-		fmt.Fprintf(e.stderr, "%s [%s] ", q.text, q.proposed)
+		fmt.Fprintf(e.stderr, "%s [%s] ", q.text, q.proposed())
 		line, readErr := in.ReadString('\n')
 		if readErr != nil {
 			return errUnanswered

@@ -95,6 +95,9 @@ func newChoices(c *initFlags, found *surroundings) (*choices, error) {
 	if len(s.Upstreams) == 0 {
 		return nil, usagef("no resolver is known that could be asked about everything else: name one with -upstream ADDRESS")
 	}
+	if i := slices.IndexFunc(c.listen, func(a netip.Addr) bool { return a.IsUnspecified() || a.IsMulticast() }); i >= 0 {
+		return nil, usagef("%v is no address of this machine: name those that it is to answer at", c.listen[i])
+	}
 	s.bind(c.listen, found)
 	for _, u := range s.Upstreams {
 		if a, err := parseUpstream(u); err != nil {
@@ -106,8 +109,8 @@ func newChoices(c *initFlags, found *surroundings) (*choices, error) {
 			s.Bootstrap = append(s.Bootstrap, u)
 		}
 	}
-	if c.page != "off" {
-		s.Page = c.page
+	if page := c.pageAddress(); page != "off" {
+		s.Page = page
 	}
 	return s, nil
 }
@@ -140,7 +143,7 @@ func (s *choices) answer(a netip.Addr) {
 		c.Type = "AAAA"
 	}
 	known := func(other checkAnswer) bool { return other.Type == c.Type }
-	if !a.IsUnspecified() && !slices.ContainsFunc(s.Answers, known) {
+	if !slices.ContainsFunc(s.Answers, known) {
 		s.Answers = append(s.Answers, c)
 	}
 }

@@ -246,14 +246,15 @@ func (s *surroundings) tell(e *env, c *initFlags) {
 		c.country, c.language = s.country, s.language
 		e.note("country %s, language %s, after %s", orNone(s.country), orNone(s.language), s.by)
 	}
-	if c.page == "" {
-		c.page = s.pageFor(c)
-	}
 }
 
-// pageFor returns the address of the help page that is proposed: one at which only the
-// own network sees it, and a port that few other programs have.
-func (s *surroundings) pageFor(c *initFlags) string {
+// pageAddress returns where the help page is shown. Where nobody has said it, that is at
+// an address at which only the own network sees it, and a port that few other programs
+// have.
+func (c *initFlags) pageAddress() string {
+	if c.page != "" {
+		return c.page
+	}
 	for _, a := range c.listen {
 		if isLocal(a) && c.profile != "isp" {
 			return netip.AddrPortFrom(a, 8080).String()
