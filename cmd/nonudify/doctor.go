@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +41,9 @@ const (
 	levelHint  = "hint"
 	levelWrong = "wrong"
 )
+
+// levels are in the order in which they are written.
+var levels = map[string]int{levelWrong: 0, levelHint: 1, levelFine: 2}
 
 // diagnosis is one thing that doctor has looked at. The package documentation describes
 // its JSON form, which must stay as it is.
@@ -152,43 +157,33 @@ func (x *examination) fine(check, format string, args ...any) {
 
 func (x *examination) note(d diagnosis) {
 	d.Text, d.Remedy = strings.ReplaceAll(printableLines(d.Text), "\n", "; "), strings.TrimSuffix(d.Remedy, ".")
-	for _, known := range x.found {
-		if known == d {
-			return
-		}
-	}
-	if len(x.found) < maxDiagnoses {
+	if len(x.found) < maxDiagnoses && !slices.Contains(x.found, d) {
 		x.found = append(x.found, d)
 	}
 }
 
 // report writes what was found, what is wrong first.
 func (x *examination) report(all, json bool) (int, error) {
-	code, lines := fine, newLines(x.env.stdout)
-	tally := map[string]int{}
-	for _, level := range []string{levelWrong, levelHint, levelFine} {
-		for _, d := range x.found {
-			if d.Level != level {
-				continue
-			}
-			tally[level]++
-			var err error
-			switch {
-			case json:
-				err = lines.Encode(d)
-			case all || level != levelFine:
-				_, err = fmt.Fprintln(x.env.stdout, d)
-			}
-			if err != nil {
-				return wrong, err
-			}
+	lines, tally := newLines(x.env.stdout), map[string]int{}
+	slices.SortStableFunc(x.found, func(a, b diagnosis) int { return cmp.Compare(levels[a.Level], levels[b.Level]) })
+	for _, d := range x.found {
+		tally[d.Level]++
+		var err error
+		switch {
+		case json:
+			err = lines.Encode(d)
+		case all || d.Level != levelFine:
+			_, err = fmt.Fprintln(x.env.stdout, d)
 		}
-	}
-	if tally[levelWrong] > 0 {
-		code = finding
+		if err != nil {
+			return wrong, err
+		}
 	}
 	if !json {
 		fmt.Fprintf(x.env.stdout, "%d wrong, %s, %d fine\n", tally[levelWrong], count(tally[levelHint], "hint", "hints"), tally[levelFine])
 	}
-	return code, nil
+	if tally[levelWrong] > 0 {
+		return finding, nil
+	}
+	return fine, nil
 }

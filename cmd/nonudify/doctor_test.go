@@ -162,7 +162,7 @@ func wants(t *testing.T, lines []string, texts ...string) {
 // well are the answers of a resolver that blocks own.example and a name of the built-in
 // list.
 func well() map[string]string {
-	return map[string]string{"own.example. A": "EDE 17", firstListed() + ". A": "EDE 17", checkName + ". ANY": checkName + ". 60 IN A 127.0.0.1"}
+	return map[string]string{"own.example. A": "EDE 17", firstListed() + ". A": "EDE 17", checkName + ". A": checkName + ". 60 IN A 127.0.0.1"}
 }
 
 // firstListed is the name of the built-in list that doctor tries.
@@ -219,7 +219,7 @@ func TestDoctorFilter(t *testing.T) {
 		{"firefox", "block own.example", "use-application-dns.net. A", "use-application-dns.net. 60 IN A 192.0.2.1", "hint   bypass: Firefox may turn on DNS over HTTPS by itself, past this resolver. In a school or a family, 'bypass canary'"},
 		{"apple", "block own.example", "mask.icloud.com. A", "", "hint   bypass: iPhones, iPads and Macs may use iCloud Private Relay"},
 		{"bypass not in force", "block own.example\nbypass canary", "use-application-dns.net. A", "", "wrong  bypass: 'bypass canary' is not in force at"},
-		{"no check name", "block own.example", checkName + ". ANY", "", "nobody answers for filter-check.test here"},
+		{"no check name", "block own.example", checkName + ". A", "", "nobody answers for filter-check.test here"},
 		{"no listener", "block own.example\nresolver dns.home.example", "_dns.resolver.arpa. SVCB", "", "wrong  discovery: devices are told of no encrypted listener"},
 	} {
 		t.Run(tt.test, func(t *testing.T) {
@@ -526,12 +526,12 @@ func TestDoctorLimits(t *testing.T) {
 	if len(x.listeners) != maxListeners {
 		t.Errorf("%d listeners", len(x.listeners))
 	}
-	forward := ".:53 {\n nonudify\n forward ."
+	var forward strings.Builder
 	for i := range maxResolvers + 1 {
-		forward += fmt.Sprintf(" 127.0.2.%d", i)
+		fmt.Fprintf(&forward, " 127.0.2.%d", i)
 	}
 	var err error
-	if x.blocks, err = parseCorefile(x.env, "Corefile", []byte(forward+"\n}\n")); err != nil {
+	if x.blocks, err = parseCorefile(x.env, "Corefile", []byte(".:53 {\n nonudify\n forward ."+forward.String()+"\n}\n")); err != nil {
 		t.Fatal(err)
 	}
 	if all, words := x.upstreams(); len(all) != maxResolvers || words != maxResolvers+1 {

@@ -174,13 +174,20 @@ func (x *examination) lookAtDevices() {
 		return
 	}
 	const settings = "If not, it asks somebody else: look there at the DNS of its network, private DNS, a VPN, and secure DNS in the browser"
-	l := x.listeners[0]
-	if reply, err := x.ask(l.at, checkName+".", dns.TypeANY, false); err == nil && len(reply.Answer) > 0 {
+	if x.answersCheck(x.listeners[0]) {
 		x.hint("device", "'nslookup "+checkName+"' must find an address on each device. "+settings+", and in the router at what it tells devices, also over IPv6", "doctor cannot see which devices use this resolver")
 	} else {
 		x.hint("device", "Ask for a name that only this resolver has, or blocks. "+settings, "doctor cannot see which devices use this resolver, and nobody answers for "+checkName+" here; 'nonudify init' writes that into a Corefile")
 	}
 	x.lookAtOwn()
+}
+
+// answersCheck reports whether the name that devices are checked with has an address.
+func (x *examination) answersCheck(l *listener) bool {
+	return slices.ContainsFunc([]uint16{dns.TypeA, dns.TypeAAAA}, func(qtype uint16) bool {
+		reply, err := x.ask(l.at, checkName+".", qtype, false)
+		return err == nil && len(reply.Answer) > 0
+	})
 }
 
 // lookAtOwn looks whether this machine asks the resolver that runs on it.
