@@ -78,7 +78,8 @@ type examination struct {
 	blocks    []caddyfile.ServerBlock
 	servers   []server
 	listeners []*listener
-	silent    []string // listeners where nobody listens
+	ours      []*listener // those at which this resolver answers
+	silent    []string    // listeners where nobody listens
 	found     []diagnosis
 }
 

@@ -40,6 +40,18 @@ type patient struct {
 // start serves and returns the address.
 func (p *patient) start(t *testing.T) string { return sourcetest.ResolverFunc(t, p.ServeDNS).String() }
 
+// nobodyAt returns an address at which nobody listens. It is on loopback, and none that other
+// tests are given when they want any port.
+func nobodyAt(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.77:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 // questions returns what was asked.
 func (p *patient) questions() []string {
 	p.mu.Lock()
@@ -247,12 +259,7 @@ func TestDoctorPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	free, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := free.LocalAddr().String()
-	free.Close()
+	nobody := nobodyAt(t)
 	other := &patient{foreign: true}
 	us := ""
 	if runtime.GOOS == "linux" { // there it is known which program it is
@@ -350,12 +357,7 @@ func TestDoctorMachine(t *testing.T) {
 // TestDoctorUpstream has something be wrong with the resolver behind.
 func TestDoctorUpstream(t *testing.T) {
 	t.Parallel()
-	gone, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := gone.LocalAddr().String()
-	gone.Close()
+	nobody := nobodyAt(t)
 	own := (&patient{answers: well()}).start(t)
 	for _, tt := range []struct{ test, to, want string }{
 		{"gone", nobody, "wrong  upstream: " + nobody + " does not answer: "},
@@ -371,6 +373,9 @@ func TestDoctorUpstream(t *testing.T) {
 	}
 	t.Run("hijacks", func(t *testing.T) {
 		wants(t, healthy(t, conf(own, "block own.example", "forward . "+startLiar(t))).run(t), "answers with addresses for names that do not exist")
+	})
+	t.Run("itself, stopped", func(t *testing.T) {
+		wants(t, healthy(t, conf(nobody, "block own.example", "forward . "+nobody)).run(t), "wrong  resolver: it is not running", "wrong  upstream: "+nobody+" is this resolver itself")
 	})
 	t.Run("none", func(t *testing.T) {
 		wants(t, healthy(t, conf(own, "block own.example", "")).run(t), "hint   upstream: no resolver is named")
@@ -397,12 +402,7 @@ func TestDoctorPage(t *testing.T) {
 	at, up := (&patient{answers: well()}).start(t), &patient{}
 	web := httptest.NewServer(http.NotFoundHandler())
 	defer web.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := l.Addr().String()
-	l.Close()
+	nobody := nobodyAt(t)
 	there := strings.TrimPrefix(web.URL, "http://")
 	wants(t, healthy(t, conf(at, "block own.example\npage "+nobody+" "+there, "forward . "+up.start(t))).run(t),
 		"wrong  page: the help page does not answer at http://"+nobody+"/: ", " answers at http://"+there+"/ in the place of the help page")
@@ -491,7 +491,7 @@ func TestDoctorHeld(t *testing.T) {
 func TestDoctorOwn(t *testing.T) {
 	t.Parallel()
 	x := healthy(t, "")
-	x.listeners = []*listener{{at: netip.MustParseAddrPort("127.0.0.1:53"), any: true}}
+	x.ours = []*listener{{at: netip.MustParseAddrPort("127.0.0.1:53"), any: true}}
 	for text, want := range map[string]string{
 		"nameserver 127.0.0.53\n": "fine   device: this machine asks this resolver",
 		"nameserver 192.0.2.1\n":  "hint   device: this machine itself asks 192.0.2.1",

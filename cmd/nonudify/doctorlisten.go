@@ -37,17 +37,15 @@ func (l *listener) String() string {
 // lookAtListeners asks the resolver at each of its addresses.
 func (x *examination) lookAtListeners(ctx context.Context) {
 	x.findListeners()
-	var ours []*listener
 	for _, l := range x.listeners {
 		if x.isHere(l) && x.isOurs(l) {
-			ours = append(ours, l)
+			x.ours = append(x.ours, l)
 			x.fine("resolver", "it answers at %s", l)
 			x.lookAtFilter(ctx, l)
 			x.lookAtBypass(l)
 			x.lookAtDiscovery(ctx, l)
 		}
 	}
-	x.listeners = ours
 	x.reportSilent()
 }
 

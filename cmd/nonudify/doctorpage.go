@@ -170,11 +170,11 @@ func causeRemedy(conf, cause string) string {
 // lookAtDevices says how to find the devices that do not use this resolver: from here they
 // cannot be seen.
 func (x *examination) lookAtDevices() {
-	if len(x.listeners) == 0 {
+	if len(x.ours) == 0 {
 		return
 	}
 	const settings = "If not, it asks somebody else: look there at the DNS of its network, private DNS, a VPN, and secure DNS in the browser"
-	if x.answersCheck(x.listeners[0]) {
+	if x.answersCheck(x.ours[0]) {
 		x.hint("device", "'nslookup "+checkName+"' must find an address on each device. "+settings+", and in the router at what it tells devices, also over IPv6", "doctor cannot see which devices use this resolver")
 	} else {
 		x.hint("device", "Ask for a name that only this resolver has, or blocks. "+settings, "doctor cannot see which devices use this resolver, and nobody answers for "+checkName+" here; 'nonudify init' writes that into a Corefile")
@@ -194,7 +194,7 @@ func (x *examination) answersCheck(l *listener) bool {
 func (x *examination) lookAtOwn() {
 	asked := nameservers(filepath.Join(x.machine.root, resolvConfs[0]))
 	for _, a := range asked {
-		if slices.ContainsFunc(x.listeners, func(l *listener) bool { return l.reachedAs(netip.AddrPortFrom(a, 53)) }) {
+		if slices.ContainsFunc(x.ours, func(l *listener) bool { return l.reachedAs(netip.AddrPortFrom(a, 53)) }) {
 			x.fine("device", "this machine asks this resolver")
 			return
 		}
