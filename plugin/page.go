@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 	"weak"
@@ -21,9 +20,9 @@ import (
 var pages = sinkhole.Pool{Failed: pageFailed}
 
 // pageFailed tells of a listener that only a person can mend.
-func pageFailed(address netip.AddrPort, err error) {
+func pageFailed(address string, err error) {
 	pageFailures.Inc()
-	log.Errorf("Help page at %v: %v", address, err)
+	log.Errorf("Help page at %s: %v", address, err)
 }
 
 // counted counts the requests that a handler answers, and nothing of them.

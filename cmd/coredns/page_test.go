@@ -177,7 +177,7 @@ func TestPageShared(t *testing.T) {
 			corefile = strings.ReplaceAll(corefile, "page ", "page https://")
 		}
 		_, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(corefile), Filepath: "Corefile", ServerTypeName: "dns"})
-		if err == nil || !strings.Contains(err.Error(), "another help page is served there") {
+		if err == nil || !strings.Contains(err.Error(), "another page is served there") {
 			t.Errorf("%v: two pages at one address: %v", pair, err)
 		}
 	}

@@ -29,7 +29,7 @@ func (c *pageFlags) serve(e *env, config *directive.Config) (int, error) {
 	if err != nil {
 		return wrong, err
 	}
-	pool := sinkhole.Pool{Failed: func(a netip.AddrPort, err error) { e.note("help page at %v: %v", a, err) }}
+	pool := sinkhole.Pool{Failed: func(a string, err error) { e.note("help page at %s: %v", a, err) }}
 	site := &sinkhole.Site{Handler: h}
 	var shares []*sinkhole.Share
 	defer func() { sinkhole.ReleaseAll(shares) }()

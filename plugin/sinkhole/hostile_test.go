@@ -40,7 +40,7 @@ func newTarget(t *testing.T, c ServerConfig) *target {
 	var logged bytes.Buffer
 	before := log.Writer()
 	log.SetOutput(&logged)
-	pool := &Pool{Config: c, Failed: func(_ netip.AddrPort, err error) { t.Errorf("Failed: %v", err) }}
+	pool := &Pool{Config: c, Failed: func(_ string, err error) { t.Errorf("Failed: %v", err) }}
 	help := parseURL(t, "https://help.example/")
 	share, err := pool.Acquire(anyPort, 1, &Site{Handler: NewHandler(HandlerConfig{Page: &fakePage{size: 40_000}, Help: help})})
 	if err != nil {
@@ -54,7 +54,7 @@ func newTarget(t *testing.T, c ServerConfig) *target {
 		}
 		settle(t, goroutines)
 	})
-	return &target{t, share, pool.open[anyPort].server, share.Address()}
+	return &target{t, share, pool.open[place{address: anyPort}].server, share.Address()}
 }
 
 // settle waits until there are no more goroutines than there were.

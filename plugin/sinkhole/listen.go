@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"syscall"
 )
@@ -20,9 +21,60 @@ func listen(address netip.AddrPort) (net.Listener, error) {
 	}
 	l, err := new(net.ListenConfig).Listen(context.Background(), network, address.String())
 	if err != nil {
-		return nil, fmt.Errorf("help page: cannot listen on %v: %w", address, explain(err, address.Port()))
+		return nil, explain(err, address.Port())
 	}
 	return l, nil
+}
+
+// socketMode is who may connect to a socket in the file system: its user and group.
+const socketMode = 0o660
+
+// listenSocket opens a socket in the file system. One that is there and that nobody
+// listens on any more, because a program was killed, is replaced. The listener
+// removes its own when it is closed.
+func listenSocket(path string) (net.Listener, error) {
+	l, err := net.Listen("unix", path)
+	if err != nil && abandoned(path) {
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+		l, err = net.Listen("unix", path)
+	}
+	if err != nil {
+		return nil, explainSocket(err)
+	}
+	if err := os.Chmod(path, socketMode); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// abandoned reports whether a path is that of a socket which nobody listens on.
+func abandoned(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != fs.ModeSocket {
+		return false
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// explainSocket adds to an error of the system what can be done.
+func explainSocket(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err // the rest of it is said already
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w: another program has it, or it is no socket", err)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: its directory must be there, and this user must be allowed to write there", err)
+	}
+	return err
 }
 
 // explain adds to an error of the system what can be done.

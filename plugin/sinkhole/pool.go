@@ -1,6 +1,7 @@
 package sinkhole
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -10,7 +11,7 @@ import (
 )
 
 // ErrShared is the error of who would serve two sites at one address.
-var ErrShared = errors.New("another help page is served there already")
+var ErrShared = errors.New("another page is served there already")
 
 // Pool holds the listeners of a process by their addresses. A listener stays
 // open while one server of the process is replaced by the next: no connection
@@ -18,13 +19,27 @@ var ErrShared = errors.New("another help page is served there already")
 // concurrent use.
 type Pool struct {
 	Config ServerConfig // of every listener
+	Title  string       // what is served, for errors; "" means help page
 	// Failed is told what only a person can mend, each at most once for every time
-	// that an address is opened: that its listener cannot take connections, and that
-	// a request has ended in a panic. May be nil.
-	Failed func(address netip.AddrPort, err error)
+	// that an address, or the path of a socket, is opened: that its listener cannot
+	// take connections, and that a request has ended in a panic. May be nil.
+	Failed func(address string, err error)
 
 	mu   sync.Mutex
-	open map[netip.AddrPort]*opened
+	open map[place]*opened
+}
+
+// place is where a listener is: at an address, or at a socket in the file system.
+type place struct {
+	address netip.AddrPort
+	socket  string // its path; "" where it is an address
+}
+
+func (at place) String() string {
+	if at.socket != "" {
+		return at.socket
+	}
+	return at.address.String()
 }
 
 // opened is a listener with all that hold it, the newest last.
@@ -52,22 +67,31 @@ type Share struct {
 //
 // Any other error is of the listener and says what can be done.
 func (p *Pool) Acquire(address netip.AddrPort, owner any, site *Site) (*Share, error) {
-	address = netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
+	return p.acquire(place{address: netip.AddrPortFrom(address.Addr().Unmap(), address.Port())}, owner, site)
+}
+
+// AcquireSocket is Acquire for a socket in the file system, which only the user and
+// the group of this process can connect to. The last release removes it.
+func (p *Pool) AcquireSocket(path string, owner any, site *Site) (*Share, error) {
+	return p.acquire(place{socket: path}, owner, site)
+}
+
+func (p *Pool) acquire(at place, owner any, site *Site) (*Share, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := p.open[address]
+	o := p.open[at]
 	if o == nil {
-		l, err := p.listen(address)
+		l, err := p.listen(at)
 		if err != nil {
 			return nil, err
 		}
-		o = p.start(address, l, site)
+		o = p.start(at, l, site)
 	}
 	if slices.ContainsFunc(o.shares, func(s *Share) bool { return s.owner == owner && s.site != site }) {
-		return nil, fmt.Errorf("help page at %v: %w", address, ErrShared)
+		return nil, fmt.Errorf("%s at %v: %w", p.title(), at, ErrShared)
 	}
 	s := &Share{owner: owner, site: site, address: o.address()}
-	s.release = sync.OnceFunc(func() { p.release(address, o, s) })
+	s.release = sync.OnceFunc(func() { p.release(at, o, s) })
 	o.shares = append(o.shares, s)
 	o.site.Store(site)
 	return s, nil
@@ -90,23 +114,30 @@ func ReleaseAll(shares []*Share) {
 }
 
 // Address returns where the listener is: with the port that the system has
-// chosen if that was left to it by port 0.
+// chosen if that was left to it by port 0. A socket in the file system has none.
 func (s *Share) Address() netip.AddrPort { return s.address }
 
 // listen opens a listener. Where a reload moves the page from all addresses to
 // one, or back, the old server is in the way until it has been replaced.
-func (p *Pool) listen(address netip.AddrPort) (net.Listener, error) {
-	l, err := listen(address)
+func (p *Pool) listen(at place) (l net.Listener, err error) {
+	if at.socket != "" {
+		l, err = listenSocket(at.socket)
+	} else {
+		l, err = listen(at.address)
+	}
 	if err == nil {
 		return l, nil
 	}
 	for other := range p.open {
-		if overlaps(address, other) {
-			return nil, fmt.Errorf("help page: cannot listen on %v beside %v, which this process has open: if it is to be replaced, restart instead of reloading", address, other)
+		if at.socket == "" && overlaps(at.address, other.address) {
+			return nil, fmt.Errorf("%s: cannot listen on %v beside %v, which this process has open: if it is to be replaced, restart instead of reloading", p.title(), at, other)
 		}
 	}
-	return nil, err
+	return nil, fmt.Errorf("%s: cannot listen on %v: %w", p.title(), at, err)
 }
+
+// title is what is served, for errors.
+func (p *Pool) title() string { return cmp.Or(p.Title, "help page") }
 
 // overlaps reports whether only one of two addresses can have a listener
 // though they are not equal.
@@ -114,26 +145,26 @@ func overlaps(a, b netip.AddrPort) bool {
 	return a.Port() == b.Port() && a.Addr().Is4() == b.Addr().Is4() && (a.Addr().IsUnspecified() || b.Addr().IsUnspecified())
 }
 
-func (p *Pool) start(address netip.AddrPort, l net.Listener, site *Site) *opened {
+func (p *Pool) start(at place, l net.Listener, site *Site) *opened {
 	o := &opened{server: startServer(p.Config, l, site, func(err error) {
 		if p.Failed != nil {
-			p.Failed(address, err)
+			p.Failed(at.String(), err)
 		}
 	})}
 	if p.open == nil {
-		p.open = make(map[netip.AddrPort]*opened)
+		p.open = make(map[place]*opened)
 	}
-	p.open[address] = o
+	p.open[at] = o
 	return o
 }
 
 // release has the newest site served that is left, or ends the server.
-func (p *Pool) release(address netip.AddrPort, o *opened, s *Share) {
+func (p *Pool) release(at place, o *opened, s *Share) {
 	p.mu.Lock()
 	o.shares = slices.DeleteFunc(o.shares, func(other *Share) bool { return other == s })
 	last := len(o.shares) == 0
 	if last {
-		delete(p.open, address)
+		delete(p.open, at)
 		o.closeListener() // now: who acquires the address next opens it again
 	} else {
 		o.site.Store(o.shares[len(o.shares)-1].site)

@@ -179,7 +179,7 @@ func TestPoolSwapsTLS(t *testing.T) {
 // TestPoolReload: clients that never rest notice nothing of 50 reloads, some of
 // which fail.
 func TestPoolReload(t *testing.T) {
-	p := &Pool{Failed: func(_ netip.AddrPort, err error) { t.Error(err) }}
+	p := &Pool{Failed: func(_ string, err error) { t.Error(err) }}
 	current := acquire(t, p, anyPort, 0, numbered(0))
 	address := current.Address()
 	var requests atomic.Int64
@@ -392,7 +392,7 @@ func TestPoolConcurrent(t *testing.T) {
 // TestPoolFailed names the address.
 func TestPoolFailed(t *testing.T) {
 	failed := make(chan string, 1)
-	p := &Pool{Failed: func(a netip.AddrPort, err error) { failed <- fmt.Sprint(a, " ", err) }}
+	p := &Pool{Failed: func(a string, err error) { failed <- fmt.Sprint(a, " ", err) }}
 	for _, p := range []*Pool{p, {}} {
 		s := acquire(t, p, anyPort, 1, &Site{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("x") })})
 		c := connect(t, s.Address())
