@@ -21,7 +21,7 @@ COLD     = github.com/caddyserver/... github.com/mholt/... github.com/libdns/...
            runtime/pprof internal/godebug internal/bisect log path/... os/exec os/signal os/user golang.org/x/sys/... golang.org/x/time/... golang.org/x/net/internal/... google.golang.org/genproto/... \
            github.com/google/... github.com/coreos/... github.com/apparentlymart/... github.com/mdlayher/... github.com/go-json-experiment/... github.com/gofrs/... \
            github.com/opentracing/... github.com/infobloxopen/... github.com/beorn7/... github.com/golang-jwt/... github.com/zeebo/... github.com/klauspost/cpuid/... \
-           $(addprefix $(shell $(GO) list -m)/plugin/,builtin bypass directive discovery feed helpline primary rpz sinkhole/... source)
+           $(addprefix $(shell $(GO) list -m)/plugin/,builtin bypass directive discovery feed helpline primary rpz sinkhole/... source status)
 HOT      = encoding/binary github.com/coredns/coredns/plugin github.com/coredns/coredns/plugin/acl github.com/coredns/coredns/plugin/cache \
            github.com/coredns/coredns/plugin/forward github.com/coredns/coredns/plugin/metrics github.com/coredns/coredns/plugin/pkg/... github.com/coredns/coredns/plugin/view
 # ALIGN has functions of amd64 begin at every 16 octets instead of every 32, which is 0.3 MB of nothing less.

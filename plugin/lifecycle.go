@@ -36,7 +36,8 @@ type sources struct {
 	unwatch  []func()
 	pages    []*sinkhole.Share
 	zones    []publication
-	secure   *site // the help page at https; nil without
+	secure   *site  // the help page at https; nil without
+	status   func() // gives the status page back; nil without
 
 	once      sync.Once       // they are given back once
 	clients   *policy.Clients // made of clientsOf
@@ -53,6 +54,9 @@ func (s *sources) release() {
 		zones.Release(z.Share)
 	}
 	sinkhole.ReleaseAll(s.pages)
+	if s.status != nil {
+		s.status()
+	}
 	for _, l := range s.lists {
 		l.Release()
 	}
@@ -83,6 +87,7 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 		n.certificate = dnsserver.GetConfig(c).TLSConfig
 		n.discovery = n.discoveryZone(c)
 		n.transfer = transferOf(dnsserver.GetConfig(c))
+		n.place = n.whereabouts(blocks(c))
 		if err := n.start(i, first); err != nil {
 			i.stop() // with one handler that cannot start, the instance is dropped
 			return plugin.Error(directive.Name, err)
@@ -132,6 +137,10 @@ func (n *NoNudify) start(i *instance, first bool) error {
 		return err
 	}
 	registered.add(s)
+	if err := n.openStatus(i); err != nil {
+		n.stop()
+		return err
+	}
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
+	"github.com/nonudify/nonudify/plugin/status"
 )
 
 // Every label below has a fixed, small number of values: none is made of a
@@ -55,9 +56,11 @@ var pageFailures = promauto.NewCounter(prometheus.CounterOpts{
 	Help:      "Counter of listeners of the help page that could take no connections, or had a request end in a panic.",
 })
 
-// verdictKey is one set of label values of verdictCount or bypassCount.
+// verdictKey is one set of label values of verdictCount or bypassCount, and the list
+// that decided, by which the status tells verdicts apart.
 type verdictKey struct {
 	server, view, action, transport string
+	list                            string
 	reason                          policy.Reason
 	bypass                          policy.Bypass // NoBypass: of verdictCount
 }
@@ -73,21 +76,32 @@ func (k verdictKey) counter() prometheus.Counter {
 // verdictCounters holds on to the counters that a handler has used, so that
 // counting takes no lock. The zero value is ready to use.
 type verdictCounters struct {
-	known atomic.Pointer[map[verdictKey]prometheus.Counter]
+	known atomic.Pointer[map[verdictKey]verdictCounter]
+}
+
+// verdictCounter is what counts one kind of verdict.
+type verdictCounter struct {
+	metric prometheus.Counter
+	tally  *atomic.Uint64
+}
+
+func (c verdictCounter) inc() {
+	c.metric.Inc()
+	c.tally.Add(1)
 }
 
 func (c *verdictCounters) count(ctx context.Context, transport, action string, v policy.Verdict) {
-	key := verdictKey{metrics.WithServer(ctx), metrics.WithView(ctx), action, transport, v.Reason, v.Bypass}
+	key := verdictKey{metrics.WithServer(ctx), metrics.WithView(ctx), action, transport, v.List, v.Reason, v.Bypass}
 	known := c.known.Load()
 	if known != nil {
 		if counter, ok := (*known)[key]; ok {
-			counter.Inc()
+			counter.inc()
 			return
 		}
 	}
-	counter := key.counter()
-	counter.Inc()
-	next := map[verdictKey]prometheus.Counter{key: counter}
+	counter := verdictCounter{key.counter(), tally.Counter(status.Key{List: v.List, Reason: v.Reason.String(), Action: action})}
+	counter.inc()
+	next := map[verdictKey]verdictCounter{key: counter}
 	if known != nil {
 		maps.Copy(next, *known)
 	}

@@ -2,7 +2,6 @@ package nonudify
 
 import (
 	"errors"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,7 +91,7 @@ func TestMetrics(t *testing.T) {
 // alarm, and told.
 func TestPageFailures(t *testing.T) {
 	before := value(ours(t)["page_failures_total"])
-	pages.Failed(netip.MustParseAddrPort("192.0.2.80:80"), errors.New("no more open files"))
+	pages.Failed("192.0.2.80:80", errors.New("no more open files"))
 	if after := value(ours(t)["page_failures_total"]); after != before+1 {
 		t.Errorf("%v failures before, %v after", before, after)
 	}

@@ -44,6 +44,7 @@ type NoNudify struct {
 	discovery   *discovery.Zone               // what this resolver tells of itself
 	byEndpoint  bool                          // clients are told apart by the endpoint that they ask at, too
 	verdicts    verdictCounters
+	place       whereabouts         // of its server block
 	helplines   directive.Helplines // of the operator, as the start has found them
 	published   []publication       // policy zones
 	transfer    *transfer.Transfer  // of the same server block; nil without

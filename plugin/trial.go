@@ -9,6 +9,7 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/dnsname"
+	"github.com/nonudify/nonudify/plugin/sinkhole"
 )
 
 // instance stands for the CoreDNS instance that a handler was set up for. The
@@ -20,6 +21,9 @@ type instance struct {
 	// origins are the policy zones, and the directives that publish them.
 	origins map[string]*directive.Config
 	help    []dnsname.Name // where its operators have the help page
+	// overview and statuses are for the status page, these by their statusKey.
+	overview *overview
+	statuses map[string]*sinkhole.Site
 	// started are its handlers that have started, until one cannot.
 	started []*NoNudify
 

@@ -62,6 +62,7 @@ type Config struct {
 	Bootstrap []netip.AddrPort // resolvers of the names in the sources of lists; empty: the system's
 	// PolicyZones are served to those who take the policy as a zone.
 	PolicyZones []PolicyZone
+	Status      Status
 	// Secrets are those of TSIG keys in base64, by their canonical name. They are
 	// no part of the directive: whoever has them enters them.
 	Secrets map[string]string
@@ -129,6 +130,7 @@ type Group struct {
 //	    bootstrap ADDRESS...
 //	    front on | off
 //	    zone RPZ-ORIGIN [LIST]
+//	    status ADDRESS|unix:PATH [password FILE] [name HOST]...
 //	}
 //
 // An argument is a file when it has a slash in it and is no prefix; the source
@@ -198,7 +200,7 @@ func (p *parser) property(name string) error {
 		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "inspect": p.inspect, "front": p.front, "clients": p.clients, "except": p.except,
 		"resolver": p.resolver, "language": p.language, "state": p.state, "start": p.start, "bootstrap": p.bootstrap,
 		"bypass": p.bypass, "page": p.page, "help": p.help, "country": p.country, "helplines": p.helplines, "authority": p.authority,
-		"zone": p.policyZone,
+		"zone": p.policyZone, "status": p.status,
 	}[name]
 	if read == nil {
 		return p.Errf("unknown property '%s'", name)
