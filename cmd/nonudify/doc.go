@@ -1,7 +1,7 @@
 // Command nonudify reads lists of "nudify" names as the resolver does, says what
 // comes of it, fetches, compares, merges, converts, signs and publishes them. It also shows the page that
-// helps those who were led to such a site, writes a first Corefile, and finds what is wrong with a resolver. Of the network
-// only fetch asks anything, and doctor what a Corefile names.
+// helps those who were led to such a site, writes a first Corefile, finds what is wrong with a resolver, and asks a running one
+// how it is. Of the network only fetch asks anything, and doctor and status what they are told to.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
 //	nonudify lint [-format FORMAT] [-addresses] [-provenance] [-never FILE]... [-max N] [-json] FILE...
@@ -20,6 +20,7 @@
 //	nonudify page [-conf COREFILE] [-organization NAME] [-contact URI]... [-country CC]... [-language TAG]... [-reason REASON] [-incident NOTICE]... [-helplines FILE]... [-help URL] [-own] [-listen ADDRESS]... [-o DIR] [-certificate FILE] [-key FILE]
 //	nonudify init [-o DIR] [-state DIR] [-n] [-force] [-y] [-listen ADDRESS]... [-port N] [-upstream ADDRESS]... [-page ADDRESS|off] [-country CC] [-language TAG] [-organization NAME] [-contact URI] [-staff PREFIX]... [-guests PREFIX]... [-list URL] [-key PUBKEY] family|school|isp
 //	nonudify doctor [-conf COREFILE] [-user NAME] [-network] [-all] [-json]
+//	nonudify status [-conf COREFILE] [-at URL|unix:PATH] [-passfile FILE] [-json]
 //	nonudify help [VERB]
 //	nonudify version
 //
@@ -645,4 +646,30 @@
 // that answers before it asks for a name of a list; that without recursion, so that the name goes to nobody else. The
 // names of lists are not shown. With -json each line is an object: level (wrong, hint or fine), check (a word
 // of those above), text, remedy.
+//
+// # Status
+//
+// status asks a running server whose Corefile has the property "status" what it has,
+// and tells what is wrong: the warnings first, one a line, then the lists, what each
+// server block does, and how often listed names were asked for.
+//
+//	$ nonudify status -at 127.0.0.1:8053
+//	warning: List nudify: the last try to refresh it failed (https://lists.example/nudify.txt: 503 Service Unavailable). The last good edition goes on serving, and nothing is lost.
+//	nonudify v1.0.0, CoreDNS-1.15.0, up 72h0m0s
+//
+//	LIST     ENTRIES  SERIAL      ISSUED            EXPIRES           SIGNED BY         LAST LOOK
+//	builtin  100      2026112201  2026-11-22 00:00  -                 nobody            2026-11-22 09:00
+//	nudify   5000     2026112001  2026-11-20 00:00  2026-12-04 00:00  0123456789ABCDEF  failed: status
+//
+//	.:53: nxdomain, filtered
+//	asked for names on nudify, nxdomain: 7 since the start, 2 in the last 48 hours
+//
+// Without -at it asks where a Corefile says: the one that -conf names, or else
+// /etc/nonudify/Corefile. Where the status has a password, -passfile names a file with
+// one line, USER:PASSWORD; who can read that file can ask, too. No proxy is used, and
+// what the server redirects to is not followed.
+//
+// The exit code is 0 when there is no warning, 1 when there is one, and 2 when no
+// server answers. With -json the report is written as the server sends it, in the form
+// that docs/status.md describes.
 package main

@@ -45,7 +45,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"plain": plain, "serve": serve(t), "publish": putOnline, "edition": checkEdition, "primary": primary,
-			"page": servePage, "get": get, "endpage": endPage,
+			"page": servePage, "get": get, "endpage": endPage, "status": serveStatus,
 		},
 		Condition: installed,
 	})
