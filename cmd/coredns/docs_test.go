@@ -122,6 +122,8 @@ func TestEveryCorefileStarts(t *testing.T) {
 		corefile = strings.ReplaceAll(corefile, "axfr://192.0.2.", "axfr://127.0.0.")
 		corefile = regexp.MustCompile(`(?m)^( +to) .*`).ReplaceAllString(corefile, "$1 127.0.0.1:1") // nor a NOTIFY
 		corefile = regexp.MustCompile(`lameduck \S+`).ReplaceAllString(corefile, "lameduck 1ms")
+		corefile = regexp.MustCompile(`status unix:\S+`).ReplaceAllString(corefile, "status "+freeAddress(t))
+		corefile = regexp.MustCompile(`status \d\S+`).ReplaceAllString(corefile, "status "+freeAddress(t))
 		corefile = onLoopback(t, corefile)
 		if strings.Contains(corefile, " page ") { // the port that it shows may be taken, or need root
 			corefile = regexp.MustCompile(`page .*`).ReplaceAllString(corefile, "page "+freeAddress(t))

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +111,31 @@ func TestJSON(t *testing.T) {
 	}
 	if got := w.Body.Bytes(); w.Code != 200 || !bytes.Equal(got, want) || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("Status %d, %s", w.Code, got)
+	}
+}
+
+// TestDocumented finds every field of the report in the manual, and every warning.
+func TestDocumented(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/status.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := specimen()
+	r.Password = &PasswordUses{}
+	words := slices.Clone(worst)
+	for _, m := range regexp.MustCompile(`"(\w+)":`).FindAllSubmatch(marshal(r), -1) {
+		words = append(words, string(m[1]))
+	}
+	for _, m := range regexp.MustCompile(`"(\w+)":`).FindAllSubmatch(marshal(checked{Verdicts: judged("fine.example")}), -1) {
+		words = append(words, string(m[1]))
+	}
+	for _, word := range words {
+		if !strings.Contains(string(manual), "`"+word+"`") {
+			t.Errorf("docs/status.md does not have %s", word)
+		}
+	}
+	if len(words) < 80 {
+		t.Errorf("Only %d words", len(words))
 	}
 }
 
