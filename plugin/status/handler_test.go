@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -342,7 +341,7 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
-	if got := fmt.Sprintf("%s", marshal(Report{Warnings: new(Report).warnings()})); !strings.Contains(got, `"warnings": []`) {
+	if got := string(marshal(Report{Warnings: new(Report).warnings()})); !strings.Contains(got, `"warnings": []`) {
 		t.Error("A program finds no warnings where there are none")
 	}
 }

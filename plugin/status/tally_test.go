@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -44,17 +45,17 @@ func TestTally(t *testing.T) {
 
 // inWords writes totals, and hours by the lists.
 func inWords(v Verdicts) string {
-	text := ""
+	var text strings.Builder
 	for _, c := range v.Total {
-		text += fmt.Sprintf("%s/%s/%s=%d ", c.List, c.Reason, c.Action, c.Count)
+		fmt.Fprintf(&text, "%s/%s/%s=%d ", c.List, c.Reason, c.Action, c.Count)
 	}
 	for i, h := range v.Hours {
-		text += []string{"| ", ", "}[min(i, 1)] + fmt.Sprintf("%dh", h.Start.Hour())
+		text.WriteString([]string{"| ", ", "}[min(i, 1)] + fmt.Sprintf("%dh", h.Start.Hour()))
 		for _, c := range h.Counts {
-			text += fmt.Sprintf(" %s=%d", c.List, c.Count)
+			fmt.Fprintf(&text, " %s=%d", c.List, c.Count)
 		}
 	}
-	return text
+	return text.String()
 }
 
 // TestTallyLimits: two days are remembered, and so many keys.
