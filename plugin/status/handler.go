@@ -43,9 +43,11 @@ func NewHandler(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	names := make([]string, len(c.Names))
 	for i, name := range c.Names {
-		c.Names[i] = hostOf(name)
+		names[i] = hostOf(name)
 	}
+	c.Names = names
 	return &Handler{c}
 }
 
