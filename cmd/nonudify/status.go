@@ -28,9 +28,6 @@ Exit code 1 says that there is a warning, 2 that no server answers there.
 	run: runStatus,
 }
 
-// defaultCorefile is where an installed server has its configuration.
-const defaultCorefile = "/etc/nonudify/Corefile"
-
 // statusFlags is what the command line of status says.
 type statusFlags struct {
 	conf, at, passfile string
