@@ -26,7 +26,7 @@ const (
 )
 
 // statusLine is that of the status page.
-const statusLine = "# status unix:/run/nonudify/status.sock   # what 'nonudify status' reads"
+const statusLine = "status unix:/run/nonudify/status.sock   # what 'nonudify status' reads"
 
 // choices is what a Corefile is written with.
 type choices struct {
