@@ -15,6 +15,9 @@ type StateFile struct {
 	Dir    string
 	Name   string // of what it is about; the file's is made of it, fit for every system
 	Suffix string // with its dot; none of those of a list's files
+	// Plain is that the file is called by Name as it is, in a directory where nothing
+	// else is: Name must be fit for every system.
+	Plain bool
 }
 
 // Write puts data in the place of what the file holds. The directory is made if
@@ -67,4 +70,9 @@ func (f StateFile) Remove() error {
 func (f StateFile) Base() string { return f.names().name() + f.Suffix }
 
 // names gives its files names as those of a list have them.
-func (f StateFile) names() *Copy { return &Copy{Dir: f.Dir, Source: f.Name} }
+func (f StateFile) names() *Copy {
+	if f.Plain {
+		return &Copy{Dir: f.Dir, stem: f.Name}
+	}
+	return &Copy{Dir: f.Dir, Source: f.Name}
+}
