@@ -160,7 +160,9 @@ func (f *fronted) answer(r *frontRoute, dst []byte, q *answer.Query, client neti
 	}
 	size := n.answerer.Compose(dst, q, answer.Way{Reserve: n.reserve, IPv6: client.Is6()}, v)
 	if size > 0 {
-		n.verdicts.count(f.ctx, "udp", n.action(v), v)
+		action := n.action(v)
+		n.verdicts.count(f.ctx, "udp", action, v)
+		n.total(action, v, client)
 		r.observer.observe(q, client, dst[:size])
 	}
 	return size

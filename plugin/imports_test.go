@@ -26,6 +26,7 @@ var floors = map[string]string{
 	"plugin/list":               "plugin/rpz plugin/rule plugin/dnsname",
 	"plugin/set":                "plugin/rule plugin/dnsname plugin/pace",
 	"plugin/policy":             "plugin/set plugin/rule plugin/dnsname plugin/pace",
+	"plugin/totals":             "plugin/source",
 	"plugin/bypass":             "plugin/policy plugin/rule plugin/dnsname",
 	"plugin/primary":            "plugin/policy plugin/source plugin/rpz plugin/rule plugin/dnsname",
 	"plugin/front":              "",
@@ -37,14 +38,14 @@ var floors = map[string]string{
 	"plugin/sinkhole":           "plugin/sinkhole/message plugin/helpline plugin/policy",
 	"plugin/status":             "plugin/dnsname",
 	"plugin/directive":          "plugin/answer plugin/builtin plugin/bypass plugin/discovery plugin/feed plugin/helpline plugin/sinkhole plugin/list plugin/policy plugin/primary plugin/set plugin/source plugin/rule plugin/dnsname",
-	"plugin":                    "plugin/answer plugin/directive plugin/discovery plugin/feed plugin/front plugin/policy plugin/primary plugin/sinkhole plugin/sinkhole/authority plugin/status plugin/rule plugin/dnsname",
+	"plugin":                    "plugin/answer plugin/directive plugin/discovery plugin/feed plugin/front plugin/policy plugin/primary plugin/sinkhole plugin/sinkhole/authority plugin/status plugin/totals plugin/rule plugin/dnsname",
 	"cmd/bench/internal/corpus": "plugin/list plugin/set plugin/rule plugin/dnsname",
 	"cmd/bench/internal/load":   "",
 	"cmd/bench/internal/report": "",
 	"cmd/bench/internal/server": "cmd/bench/internal/load plugin/list",
 	"cmd/bench":                 "cmd/bench/internal/corpus cmd/bench/internal/load cmd/bench/internal/report cmd/bench/internal/server plugin/list",
 	"cmd/coredns":               "plugin",
-	"cmd/nonudify":              "plugin/answer plugin/builtin plugin/directive plugin/feed plugin/helpline plugin/likeness plugin/sinkhole plugin/sinkhole/message plugin/status plugin/list plugin/policy plugin/provenance plugin/rpz plugin/set plugin/source plugin/rule plugin/dnsname",
+	"cmd/nonudify":              "plugin/answer plugin/builtin plugin/directive plugin/feed plugin/helpline plugin/likeness plugin/sinkhole plugin/sinkhole/message plugin/status plugin/list plugin/policy plugin/provenance plugin/rpz plugin/set plugin/source plugin/totals plugin/rule plugin/dnsname",
 }
 
 // servers are the libraries of the server, for the plugin and its program only.

@@ -18,6 +18,7 @@ import (
 	"github.com/nonudify/nonudify/plugin/feed"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/sinkhole"
+	"github.com/nonudify/nonudify/plugin/totals"
 )
 
 // Lists and prefix files are shared by all directives of the process: what
@@ -36,8 +37,9 @@ type sources struct {
 	unwatch  []func()
 	pages    []*sinkhole.Share
 	zones    []publication
-	secure   *site  // the help page at https; nil without
-	status   func() // gives the status page back; nil without
+	status   func()        // gives the status page back; nil without
+	totals   *totals.Share // nil without
+	secure   *site         // the help page at https; nil without
 
 	once      sync.Once       // they are given back once
 	clients   *policy.Clients // made of clientsOf
@@ -62,6 +64,9 @@ func (s *sources) release() {
 	}
 	for _, p := range s.prefixes {
 		p.Release()
+	}
+	if s.totals != nil {
+		s.totals.Release()
 	}
 }
 
@@ -127,6 +132,7 @@ func (n *NoNudify) start(i *instance, first bool) error {
 		n.stop()
 		return err
 	}
+	n.openTotals()
 	n.openZones(!first)
 	s.watch(func() { n.rebuild() })
 	for _, served := range n.rebuild() { // also takes what has come between load and watch

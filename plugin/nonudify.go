@@ -29,6 +29,7 @@ import (
 	"github.com/nonudify/nonudify/plugin/discovery"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/rule"
+	"github.com/nonudify/nonudify/plugin/totals"
 )
 
 // NoNudify is the handler of one directive. It is safe for concurrent use once
@@ -45,6 +46,7 @@ type NoNudify struct {
 	byEndpoint  bool                          // clients are told apart by the endpoint that they ask at, too
 	verdicts    verdictCounters
 	place       whereabouts         // of its server block
+	totals      *totals.Share       // nil: none are kept
 	helplines   directive.Helplines // of the operator, as the start has found them
 	published   []publication       // policy zones
 	transfer    *transfer.Transfer  // of the same server block; nil without
@@ -154,6 +156,7 @@ func (n *NoNudify) reply(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, 
 	describe(ctx, action, v)
 	over := transport(ctx, w)
 	n.verdicts.count(ctx, over, action, v)
+	n.totalOf(ctx, w, action, v)
 	if !v.Blocked() || n.config.Shadow {
 		return nil
 	}

@@ -73,13 +73,14 @@ func (n *NoNudify) notifier(origin string) func() error {
 	return func() error { return n.transfer.Notify(origin) }
 }
 
-// publish has the zones say what a policy says, and returns channels that are
+// publish has the zones and the daily totals say what a policy is, and returns channels that are
 // closed once they do. What is missing a list goes on as it is, and so do all while
 // what they are to say is held back: n.mu is locked.
 func (n *NoNudify) publish(p *policy.Policy, editions []*feed.List) (served []<-chan struct{}) {
 	if n.heldBack {
 		return nil
 	}
+	n.tellEditions(editions)
 	for _, z := range n.published {
 		if content, ok := n.config.ZoneContent(z.PolicyZone, p, editions); ok {
 			served = append(served, z.Publish(content))

@@ -58,6 +58,7 @@ type Config struct {
 	Page      Page
 	Resolver  Resolver
 	State     string           // directory of the last good copies; "": none are kept
+	Totals    bool             // keep daily totals there
 	Open      bool             // let queries pass until the lists are there for the first time
 	Bootstrap []netip.AddrPort // resolvers of the names in the sources of lists; empty: the system's
 	// PolicyZones are served to those who take the policy as a zone.
@@ -126,6 +127,7 @@ type Group struct {
 //	    helplines FILE...
 //	    authority CERTIFICATE KEY
 //	    state DIR
+//	    totals on | off
 //	    start wait | open
 //	    bootstrap ADDRESS...
 //	    front on | off
@@ -198,7 +200,7 @@ func (p *parser) property(name string) error {
 		"list": p.list, "allow": p.allow, "block": p.block, "action": p.action, "reason": p.reason,
 		"contact": p.contact, "organization": p.organization, "justification": p.justification,
 		"incident": p.incident, "ttl": p.ttl, "sde": p.sde, "inspect": p.inspect, "front": p.front, "clients": p.clients, "except": p.except,
-		"resolver": p.resolver, "language": p.language, "state": p.state, "start": p.start, "bootstrap": p.bootstrap,
+		"resolver": p.resolver, "language": p.language, "state": p.state, "totals": p.totals, "start": p.start, "bootstrap": p.bootstrap,
 		"bypass": p.bypass, "page": p.page, "help": p.help, "country": p.country, "helplines": p.helplines, "authority": p.authority,
 		"zone": p.policyZone, "status": p.status,
 	}[name]
@@ -230,6 +232,9 @@ func (p *parser) finish() (*Config, error) {
 	}
 	if p.uninspected != nil && c.InspectOff {
 		return nil, p.uninspected
+	}
+	if c.Totals && c.State == "" {
+		return nil, p.Errf("the totals are kept in the state directory: 'totals on' needs 'state'")
 	}
 	if err := p.finishPage(); err != nil {
 		return nil, err

@@ -151,6 +151,9 @@ func TestParse(t *testing.T) {
 		{"inspect off", Config{InspectOff: true}},
 		{"front on", Config{Front: true}},
 		{"front off", Config{}},
+		{"state dir\ntotals on", Config{State: "dir", Totals: true}},
+		{"state dir\ntotals off", Config{State: "dir"}},
+		{"totals off", Config{}},
 
 		{"clients 10.0.0.0/8 192.0.2.1 ./pupils.txt\nclients 2001:db8::1/32", Config{Clients: Group{Literal: cidrs("10.0.0.0/8 192.0.2.1/32 2001:db8::/32"), Files: []string{"pupils.txt"}}}},
 		{"except 10.9.9.9 /etc/staff", Config{Except: Group{Literal: cidrs("10.9.9.9/32"), Files: []string{"/etc/staff"}}}},
@@ -190,7 +193,7 @@ func TestParseErrors(t *testing.T) {
 		{"list", missing + "'list'"}, {"allow", missing + "'allow'"}, {"block", missing + "'block'"},
 		{"action", missing + "'action'"}, {"reason", missing + "'reason'"}, {"contact", missing + "'contact'"},
 		{"organization", missing + "'organization'"}, {"justification", missing + "'justification'"},
-		{"incident", missing + "'incident'"}, {"ttl", missing + "'ttl'"}, {"sde", missing + "'sde'"}, {"inspect", missing + "'inspect'"}, {"front", missing + "'front'"},
+		{"incident", missing + "'incident'"}, {"ttl", missing + "'ttl'"}, {"sde", missing + "'sde'"}, {"inspect", missing + "'inspect'"}, {"front", missing + "'front'"}, {"totals", missing + "'totals'"},
 		{"clients", missing + "'clients'"}, {"except", missing + "'except'"}, {"language", missing + "'language'"},
 		{"state", missing + "'state'"}, {"start", missing + "'start'"}, {"bootstrap", missing + "'bootstrap'"},
 
@@ -308,6 +311,8 @@ func TestParseErrors(t *testing.T) {
 		{"ttl -5s", "2: bad ttl -5s: want whole seconds from 1s to 24h0m0s"},
 		{"ttl 24h1s", "2: bad ttl 24h0m1s: want whole seconds from 1s to 24h0m0s"},
 		{"ttl 1m 2m", "2: Wrong argument count or unexpected line ending after '2m'"},
+		{"totals yes", "2: unknown setting 'yes': want totals on or off"},
+		{"totals on\nttl 60s", "4: the totals are kept in the state directory: 'totals on' needs 'state'"},
 		{"front yes", "2: unknown setting 'yes': want front on or off"},
 		{"inspect yes", "2: unknown setting 'yes': want inspect on or off"},
 		{"inspect on off", "2: Wrong argument count or unexpected line ending after 'off'"},

@@ -86,6 +86,15 @@ func (p *parser) front(args []string) error {
 	return err
 }
 
+func (p *parser) totals(args []string) error {
+	arg, err := p.one(args)
+	if err != nil {
+		return err
+	}
+	p.config.Totals, err = p.onOff("totals", arg)
+	return err
+}
+
 // onOff reads the value of a switch, whose name is for the error.
 func (p *parser) onOff(name, value string) (bool, error) {
 	if value != "on" && value != "off" {
