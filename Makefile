@@ -16,12 +16,12 @@ COLD     = github.com/caddyserver/... github.com/mholt/... github.com/libdns/...
            github.com/prometheus/client_golang/... github.com/nicksnyder/... aead.dev/... \
            github.com/coredns/coredns/plugin/... github.com/coredns/coredns/core/... errors internal/profile \
            golang.org/x/net/idna golang.org/x/net/publicsuffix golang.org/x/net/trace golang.org/x/crypto/... vendor/golang.org/x/... archive/... go/... text/... html/... encoding/... \
-           compress/... crypto/tls crypto/ecdsa crypto/rsa crypto/ecdh crypto/hpke crypto/ed25519 crypto/elliptic crypto/x509 \
-           $(addprefix crypto/internal/fips140/,nistec nistec/fiat edwards25519/... mlkem rsa ecdsa ecdh bigmod drbg ed25519 hkdf mldsa sha3 tls12 tls13) fmt log/slog math/big math/rand/... mime/... net/http net/http/... net/mail net/textproto net/url os reflect regexp/... strconv unicode/... bufio sort container/... io/... flag expvar \
+           compress/... crypto/tls crypto/ecdsa crypto/rsa crypto/ecdh crypto/hpke crypto/ed25519 crypto/elliptic crypto/x509 crypto/x509/pkix crypto/des crypto/md5 \
+           $(addprefix crypto/internal/fips140/,nistec nistec/fiat edwards25519/... mlkem rsa ecdsa ecdh bigmod drbg ed25519 hkdf mldsa sha3 tls12 tls13) fmt log/slog math/big math/rand/... mime/... net net/http net/http/... net/mail net/textproto net/url os reflect regexp/... strconv unicode/... bufio sort container/... io/... flag expvar \
            runtime/pprof internal/godebug internal/bisect log path/... os/exec os/signal os/user golang.org/x/sys/... golang.org/x/time/... golang.org/x/net/internal/... google.golang.org/genproto/... \
            github.com/google/... github.com/coreos/... github.com/apparentlymart/... github.com/mdlayher/... github.com/go-json-experiment/... github.com/gofrs/... \
            github.com/opentracing/... github.com/infobloxopen/... github.com/beorn7/... github.com/golang-jwt/... github.com/zeebo/... github.com/klauspost/cpuid/... \
-           $(addprefix $(shell $(GO) list -m)/plugin/,builtin bypass directive discovery feed helpline primary rpz sinkhole/... source status)
+           $(addprefix $(shell $(GO) list -m)/plugin/,builtin bypass directive discovery feed helpline primary rpz sinkhole/... source status totals)
 HOT      = encoding/binary github.com/coredns/coredns/plugin github.com/coredns/coredns/plugin/acl github.com/coredns/coredns/plugin/cache \
            github.com/coredns/coredns/plugin/forward github.com/coredns/coredns/plugin/metrics github.com/coredns/coredns/plugin/pkg/... github.com/coredns/coredns/plugin/view
 # ALIGN has functions of amd64 begin anywhere instead of at every 32 octets, which is 0.5 MB of nothing less. What
