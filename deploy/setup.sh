@@ -5,7 +5,7 @@
 # Unbound and systemd-resolved to forward to it, PowerDNS Recursor, Knot Resolver,
 # dnsdist and the library of AdGuard Home to use what lists are converted to, Chromium,
 # axe-core and the Nu HTML checker to look at the help page, web servers to serve it,
-# ip and nft to make networks with firewalls, Prometheus and fstrm to watch the server.
+# ip and nft to make networks with firewalls, Prometheus and fstrm to watch the server and to make reports of it.
 # As root or with sudo it installs them on Debian and Ubuntu; elsewhere it says what
 # is missing.
 set -eu

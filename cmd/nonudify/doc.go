@@ -1,7 +1,7 @@
 // Command nonudify reads lists of "nudify" names as the resolver does, says what
 // comes of it, fetches, compares, merges, converts, signs and publishes them. It also shows the page that
-// helps those who were led to such a site, writes a first Corefile, finds what is wrong with a resolver, and asks a running one
-// how it is. Of the network only fetch asks anything, and doctor and status what they are told to.
+// helps those who were led to such a site, writes a first Corefile, finds what is wrong with a resolver, asks a running one
+// how it is, and makes reports. Of the network only fetch asks anything, and doctor, status and report what they are told to.
 //
 //	nonudify check [-conf COREFILE [-client ADDRESS]] [-list FILE]... [-format FORMAT] [-allow NAME|FILE]... [-type TYPE] [-json] NAME...
 //	nonudify lint [-format FORMAT] [-addresses] [-provenance] [-never FILE]... [-max N] [-json] FILE...
@@ -21,6 +21,7 @@
 //	nonudify init [-o DIR] [-state DIR] [-n] [-force] [-y] [-listen ADDRESS]... [-port N] [-upstream ADDRESS]... [-page ADDRESS|off] [-country CC] [-language TAG] [-organization NAME] [-contact URI] [-staff PREFIX]... [-guests PREFIX]... [-list URL] [-key PUBKEY] family|school|isp
 //	nonudify doctor [-conf COREFILE] [-user NAME] [-network] [-all] [-json]
 //	nonudify status [-conf COREFILE] [-at URL|unix:PATH] [-passfile FILE] [-json]
+//	nonudify report [-state DIR]... [-prometheus URL] [-from DATE -to DATE | -month YYYY-MM] [-k N] [-school] [-handled FILE] [-organization NAME] [-to-format FORMAT] [-o FILE]
 //	nonudify help [VERB]
 //	nonudify version
 //
@@ -672,4 +673,40 @@
 // The exit code is 0 when there is no warning, 1 when there is one, and 2 when no
 // server answers. With -json the report is written as the server sends it, in the form
 // that docs/status.md describes.
+//
+// # Report
+//
+// report writes a transparency report of a period that is over, a week at least: what was
+// denied, in numbers that tell of nobody. docs/transparency.md tells how to make and to
+// read one.
+//
+//	$ nonudify report -state /var/lib/nonudify -month 2026-10 -o report.md
+//
+// The numbers come from the daily totals in state directories, which a server keeps with
+// "totals on", or from a Prometheus server that scrapes the resolvers. From totals, a
+// number is shown if on some day of the period at least -k clients were behind it. From
+// Prometheus, which knows neither clients nor counts by list, it is shown if it is -k or
+// more. What is not shown is in no sum, and has no influence on any octet of the report.
+//
+// Of Prometheus, samples of each minute are asked for, a day at a time, and the increases
+// of all counters of all servers are summed up. A counter that falls has begun anew. One
+// that is new has begun at 0 if its server was known before; if not, its first value does
+// not count. What comes between the last sample and a restart is not known.
+//
+// With -to-format json the report is one object:
+//
+//	format        nonudify-report/v1
+//	organization  as given
+//	from, to      the first and the last day (UTC)
+//	source        totals or prometheus
+//	rule          k; of: clients or queries; rounding: to the nearest multiple of it
+//	days          period; covered: of which anything is known; incomplete: of which some totals were damaged
+//	total         denied and shadow (would have been denied), each null when it is not shown, of all lists
+//	reasons       the same by name: filtered, blocked, censored
+//	lists         the same by name of the list, and block for the operator's own names; none from Prometheus
+//	bypass        the same of names that lead round the filter, which are in none of the others
+//	editions      list, id (not from Prometheus), serial, from: when it was first in force
+//	handled       with -handled: received and answered in the period, open at its end, median_days to the answer
+//	              (null when there was none), outcomes of those answered: unblocked, kept, passed_on (null when
+//	              fewer than k were answered)
 package main

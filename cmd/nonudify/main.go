@@ -35,7 +35,7 @@ type verb struct {
 }
 
 // verbs are in the order of the help text.
-var verbs = []verb{check, lint, diff, convert, compile, combine, suggest, stats, publish, fetch, approve, keygen, sign, verify, page, initialize, doctor, serverStatus}
+var verbs = []verb{check, lint, diff, convert, compile, combine, suggest, stats, publish, fetch, approve, keygen, sign, verify, page, initialize, doctor, serverStatus, transparency}
 
 // env is what a verb knows of the world outside.
 type env struct {
