@@ -344,3 +344,22 @@ func TestReportOfServer(t *testing.T) {
 		t.Error(code, stderr)
 	}
 }
+
+// TestTransparencyGuide: the file that the guide shows is one that can be used.
+func TestTransparencyGuide(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/transparency.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(guide), "```handled\n")
+	text, _, ended := strings.Cut(text, "```")
+	if !found || !ended {
+		t.Fatal("the guide shows no such file")
+	}
+	october := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	c := &transparencyFlags{handled: write(t, "wrong-blocks.txt", text)}
+	h, err := c.readHandled(newTransparencyReport(october, october.AddDate(0, 1, -1), 20))
+	if err != nil || h.Received != 3 || h.Answered != 2 || h.Open != 1 {
+		t.Errorf("%+v %v", h, err)
+	}
+}

@@ -18,10 +18,10 @@ const (
 	// sampleStep is the time between the samples that are asked for. What is counted
 	// between the last one before a restart of a server and the restart is not known.
 	sampleStep = time.Minute
-	// maxAnswer bounds an answer of a Prometheus server, in bytes, and maxSeries the
+	// maxReading bounds an answer of a Prometheus server, in bytes, and maxSeries the
 	// series that may be told of in a period.
-	maxAnswer = 512 << 20
-	maxSeries = 100_000
+	maxReading = 512 << 20
+	maxSeries  = 100_000
 	// answerTime is how long an answer may take.
 	answerTime = 2 * time.Minute
 )
@@ -83,7 +83,7 @@ type scraped struct {
 func newScraped(e *env, address string) *scraped {
 	base, _ := url.Parse(address) // it was looked at before
 	return &scraped{
-		maxAnswer: maxAnswer, maxSeries: maxSeries, name: base.Redacted(), base: base, env: e, series: map[string]float64{}, since: map[string]float64{}, last: map[string]float64{},
+		maxAnswer: maxReading, maxSeries: maxSeries, name: base.Redacted(), base: base, env: e, series: map[string]float64{}, since: map[string]float64{}, last: map[string]float64{},
 		client: &http.Client{Timeout: answerTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 }
