@@ -2,6 +2,7 @@ package totals
 
 import (
 	"hash/maphash"
+	"maps"
 	"math/bits"
 	"net/netip"
 	"sync/atomic"
@@ -74,9 +75,7 @@ func (d *day) begin(k Key) *cell {
 		}
 		added := new(cell)
 		next := map[Key]*cell{k: added}
-		for k, c := range *known {
-			next[k] = c
-		}
+		maps.Copy(next, *known)
 		if d.cells.CompareAndSwap(known, &next) {
 			return added
 		}

@@ -579,3 +579,10 @@ func TestLocked(t *testing.T) {
 		t.Errorf("%d; %v", n, *reported)
 	}
 }
+
+func BenchmarkCount(b *testing.B) {
+	r := unkept(b.TempDir(), nil, noon)
+	for i := 0; b.Loop(); i++ {
+		r.Count(denied, client(i&0xffff))
+	}
+}
