@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -139,11 +140,22 @@ func (c *transparencyFlags) check() error {
 	case !slices.Contains([]string{"markdown", "html", "json"}, c.form):
 		return usagef("unknown format %q: want markdown, html or json", c.form)
 	case c.prometheus == "":
-		return nil
+		return c.checkStates()
 	}
 	u, err := url.Parse(c.prometheus)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
 		return usagef("the address of a Prometheus server is wanted, such as http://localhost:9090")
+	}
+	return nil
+}
+
+// checkStates refuses a directory that would be counted twice.
+func (c *transparencyFlags) checkStates() error {
+	for i, state := range c.states {
+		c.states[i] = filepath.Clean(state)
+		if slices.Contains(c.states[:i], c.states[i]) {
+			return usagef("-state %s is given twice", state)
+		}
 	}
 	return nil
 }
