@@ -105,7 +105,7 @@ func (r *Recorder) keep() {
 			r.last = now
 			r.save(true)
 		} else if len(r.over) > 0 || r.failing != "" {
-			r.save(false)
+			r.save(r.failing != "")
 		}
 	}
 }

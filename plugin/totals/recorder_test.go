@@ -446,6 +446,46 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
+// TestFailing: what fails is reported once, tried again each minute, and reported again
+// when it fails after it has gone well.
+func TestFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(noon))
+		state := t.TempDir()
+		blocked := filepath.Join(state, Dir)
+		block := func() {
+			if err := errors.Join(os.RemoveAll(blocked), os.WriteFile(blocked, nil, 0o644)); err != nil {
+				t.Error(err)
+			}
+		}
+		var reported []error
+		p := Pool{Report: func(err error) { reported = append(reported, err) }}
+		s := p.Acquire(state)
+		block()
+		s.Count(denied, client(1))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(reported) != 1 {
+			t.Errorf("reported: %v", reported)
+		}
+		if err := os.Remove(blocked); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(look + time.Second)
+		synctest.Wait()
+		if n, _ := counted(t, state, today, denied); n != 1 {
+			t.Errorf("a minute later: %d", n)
+		}
+		block()
+		s.Count(denied, client(1))
+		time.Sleep(time.Hour)
+		s.Release()
+		if len(reported) != 2 {
+			t.Errorf("reported: %v", reported)
+		}
+	})
+}
+
 // TestDamaged: a file that cannot be read is set aside, and told of.
 func TestDamaged(t *testing.T) {
 	good := `{"format":"nonudify-totals/v1","day":"2026-11-22","counts":[{"list":"a","reason":"filtered","action":"nodata","queries":3,"clients":20}],"editions":null}`
