@@ -5,7 +5,8 @@
 # Unbound and systemd-resolved to forward to it, PowerDNS Recursor, Knot Resolver,
 # dnsdist and the library of AdGuard Home to use what lists are converted to, Chromium,
 # axe-core and the Nu HTML checker to look at the help page, web servers to serve it,
-# ip and nft to make networks with firewalls, Prometheus and fstrm to watch the server and to make reports of it.
+# ip and nft to make networks with firewalls, Prometheus and fstrm to watch the server and to make reports of it,
+# shellcheck, sqlite3 and plistutil to read what the guides show.
 # As root or with sudo it installs them on Debian and Ubuntu; elsewhere it says what
 # is missing.
 set -eu
@@ -35,6 +36,9 @@ need java default-jre-headless
 need npm npm
 need promtool prometheus
 need fstrm_capture fstrm-bin
+need shellcheck shellcheck
+need sqlite3 sqlite3
+need plistutil libplist-utils
 
 # axe-core and the checker come from npm, just as the lock file has them.
 page_tools() {
