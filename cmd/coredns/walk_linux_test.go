@@ -28,20 +28,39 @@ func TestWalk(t *testing.T) {
 // walkApart is the test in the network apart.
 func walkApart(t *testing.T) {
 	settle(t)
-	for _, address := range []string{"9.9.9.9/32", "149.112.112.112/32", "192.168.1.1/32", "192.168.1.2/32", "192.0.2.10/32", "192.0.2.53/32", "2001:db8::53/128"} {
-		if out, err := exec.Command(installed(t, "ip"), "address", "add", address, "dev", "lo").CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", address, err, out)
-		}
+	ip(t, "link", "add", "lan", "type", "veth", "peer", "name", "wire")
+	ip(t, "link", "set", "lan", "up")
+	ip(t, "link", "set", "wire", "up")
+	for _, address := range []string{"9.9.9.9/32", "149.112.112.112/32", "192.168.1.1/32", "192.0.2.10/32"} {
+		ip(t, "address", "add", address, "dev", "lo")
 	}
 	upstreamApart(t, "9.9.9.9", "149.112.112.112", "192.0.2.10")
-	for _, guide := range []string{"README.md", "docs/family.md", "docs/school.md", "docs/help-page.md", "docs/publisher.md"} {
+	for guide, addresses := range map[string][]string{
+		"README.md":         nil,
+		"docs/family.md":    {"192.168.1.2/24"},
+		"docs/school.md":    {"192.0.2.53/24", "2001:db8::53/64"},
+		"docs/help-page.md": nil,
+		"docs/publisher.md": nil,
+	} {
 		t.Run(guide, func(t *testing.T) {
+			ip(t, "address", "flush", "dev", "lan")
+			for _, address := range addresses {
+				ip(t, "address", "add", address, "dev", "lan", "nodad")
+			}
 			withCopies(t, "/etc", "/usr", "/var", "/opt")
-			if err := errors.Join(os.Remove("/etc/resolv.conf"), os.WriteFile("/etc/resolv.conf", []byte("nameserver 127.0.0.1\n"), 0o644)); err != nil {
+			if err := errors.Join(os.Remove("/etc/resolv.conf"), os.WriteFile("/etc/resolv.conf", []byte("nameserver 9.9.9.9\n"), 0o644)); err != nil {
 				t.Fatal(err)
 			}
 			walk(t, guide)
 		})
+	}
+}
+
+// ip changes the network apart.
+func ip(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(installed(t, "ip"), args...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %v: %v\n%s", args, err, out)
 	}
 }
 

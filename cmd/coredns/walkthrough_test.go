@@ -39,7 +39,7 @@ var standIns = map[string]string{
 	"sudo": `exec "$@"`,
 	"scp":  `shift; exec cp "$1" "${2#*:}"`,
 	"apt": `case $1 in
-install) test -f "$2" && mkdir -p /etc/nonudify /var/lib/nonudify && touch /etc/nonudify/allow.txt /etc/nonudify/block.txt ;;
+install) test -f "$2" && mkdir -p /etc/nonudify /var/lib/nonudify && touch /etc/nonudify/Corefile /etc/nonudify/allow.txt /etc/nonudify/block.txt ;;
 purge) rm -r /etc/nonudify /var/lib/nonudify; echo stop nonudify >>"$WALK/asked" ;;
 esac`,
 	"systemctl": `echo "$1 $2" >>"$WALK/asked"`,
@@ -58,15 +58,22 @@ esac`,
 	"pihole":     `[ "$1" = -g ] && echo gravity >>"$WALK/gravity"`,
 }
 
-// ourTool is the tool as a reader meets it, but that a finding is no failure, that a key
-// has no passphrase, as nobody is there to type one, and that the guide's own
-// configuration stands in for what init is to write.
-const ourTool = `case $1 in
-init) exec cp "$WALK/Corefile" /etc/nonudify/Corefile ;;
-doctor|status|report) echo "nonudify $1: not here yet" >&2; exit 0 ;;
-keygen) shift; set -- keygen -nopass "$@" ;;
+// ourTool is the tool as a reader meets it, but that a finding is no failure, and that a
+// key has no passphrase, as nobody is there to type one. For verbs that are not there
+// yet, what init is to write is the guide's own configuration.
+func ourTool() string {
+	script := "case $1 in\n"
+	for _, verb := range unmerged {
+		does := "exit 0"
+		if verb == "init" {
+			does = `exec cp "$WALK/Corefile" /etc/nonudify/Corefile`
+		}
+		script += verb + `) echo "nonudify $1 is not here yet" >&2; ` + does + " ;;\n"
+	}
+	return script + `keygen) shift; set -- keygen -nopass "$@" ;;
 esac
 "$TOOL" "$@" || [ $? = 1 ]`
+}
 
 // newWalker puts the programs in their places.
 func newWalker(t *testing.T, guide string) *walker {
@@ -81,7 +88,7 @@ func newWalker(t *testing.T, guide string) *walker {
 	for name, script := range standIns {
 		w.program(t, filepath.Join(w.programs, name), script)
 	}
-	w.program(t, "/usr/bin/nonudify", ourTool)
+	w.program(t, "/usr/bin/nonudify", ourTool())
 	w.program(t, "/etc/init.d/nonudify", `echo "$1 nonudify" >>"$WALK/asked"`)
 	resolver, err := binary()
 	if err != nil {
@@ -378,6 +385,14 @@ func household(t *testing.T, w *walker) {
 	}
 }
 
+// toldByRouter: the reader's computer has heard from the router whom to ask.
+func toldByRouter(t *testing.T, w *walker) {
+	w.write(t, "/etc/resolv.conf", "nameserver 192.168.1.2\n")
+}
+
+// routersCorefile is what the package for OpenWrt has.
+const routersCorefile = ".:1053 {\n bind 127.0.0.1\n nonudify {\n allow /etc/nonudify/allow.txt\n block /etc/nonudify/block.txt\n start open\n }\n forward . 9.9.9.9\n}\n"
+
 func schoolhouse(t *testing.T, w *walker) {
 	w.write(t, filepath.Join(w.notes, "Corefile"), w.shownCorefile(t, "# What all groups have."))
 }
@@ -434,6 +449,7 @@ func smallRouter(t *testing.T, w *walker, _ string) {
 func anotherRouter(t *testing.T, w *walker) {
 	os.Remove(filepath.Join(w.notes, "uci"))
 	w.write(t, "/etc/nonudify/block.txt", "")
+	w.write(t, "/etc/nonudify/Corefile", routersCorefile)
 }
 
 // largeRouter: dnsmasq asks the resolver beside it, and hands its explanation on.
