@@ -58,9 +58,10 @@ esac`,
 	"pihole":     `[ "$1" = -g ] && echo gravity >>"$WALK/gravity"`,
 }
 
-// ourTool is the tool as a reader meets it, but that a finding is no failure, and that a
-// key has no passphrase, as nobody is there to type one. For verbs that are not there
-// yet, what init is to write is the guide's own configuration.
+// ourTool is the tool as a reader meets it, but that a finding is no failure, that a key
+// has no passphrase, as nobody is there to type one, and that init is told which of the
+// addresses are of this machine, as in the network apart all are. Of verbs that are not
+// there yet, init writes the guide's own configuration, and the others do nothing.
 func ourTool() string {
 	script := "case $1 in\n"
 	for _, verb := range unmerged {
@@ -70,7 +71,8 @@ func ourTool() string {
 		}
 		script += verb + `) echo "nonudify $1 is not here yet" >&2; ` + does + " ;;\n"
 	}
-	return script + `keygen) shift; set -- keygen -nopass "$@" ;;
+	return script + `init) shift; set -- init -upstream 9.9.9.9 $LISTEN "$@" ;;
+keygen) shift; set -- keygen -nopass "$@" ;;
 esac
 "$TOOL" "$@" || [ $? = 1 ]`
 }
@@ -218,7 +220,10 @@ func (w *walker) enter(t *testing.T, lines []string, d *doing) (out string) {
 func (w *walker) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir = w.dir
-	c.Env = []string{"PATH=" + w.programs + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + w.dir, "WALK=" + w.notes, "TOOL=" + filepath.Join(filepath.Dir(os.Getenv(apart)), "nonudify")}
+	c.Env = []string{
+		"PATH=" + w.programs + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + w.dir,
+		"WALK=" + w.notes, "TOOL=" + filepath.Join(filepath.Dir(os.Getenv(apart)), "nonudify"), "LISTEN=-listen " + serverOf[w.guide],
+	}
 	return c
 }
 
@@ -397,9 +402,12 @@ func schoolhouse(t *testing.T, w *walker) {
 	w.write(t, filepath.Join(w.notes, "Corefile"), w.shownCorefile(t, "# What all groups have."))
 }
 
+// serverOf is where the resolver of a guide answers.
+var serverOf = map[string]string{"docs/family.md": "192.168.1.2", "docs/school.md": "192.0.2.53"}
+
 // theRestPasses: what is not listed is as it was before.
 func theRestPasses(t *testing.T, w *walker, _ string) {
-	server := map[string]string{"docs/family.md": "192.168.1.2", "docs/school.md": "192.0.2.53"}[w.guide]
+	server := serverOf[w.guide]
 	w.answers(t, server, "example.com.", "NOERROR")
 	denial := map[string]string{"docs/family.md": "NXDOMAIN 17", "docs/school.md": "NXDOMAIN 15"}[w.guide]
 	w.answers(t, server, builtinNames()[0]+".", denial)
