@@ -342,13 +342,17 @@ func (w *walker) answers(t *testing.T, server, name, want string) {
 	}
 }
 
-// upstreamApart serves addresses for every name, where the guides forward to.
+// upstreamApart serves an address for the names that there are in the world of the
+// guides, where they forward to.
 func upstreamApart(t *testing.T, addresses ...string) {
 	t.Helper()
 	for _, address := range addresses {
 		h := dns.HandlerFunc(func(rw dns.ResponseWriter, r *dns.Msg) {
-			m := new(dns.Msg).SetReply(r)
-			if r.Question[0].Qtype == dns.TypeA {
+			m, known := new(dns.Msg).SetReply(r), dns.CompareDomainName(r.Question[0].Name, "example.com.") == 2 || dns.IsSubDomain("example.net.", r.Question[0].Name)
+			switch {
+			case !known:
+				m.Rcode = dns.RcodeNameError
+			case r.Question[0].Qtype == dns.TypeA:
 				rr, _ := dns.NewRR(r.Question[0].Name + " 60 A 9.9.9.9") // dnsmasq takes addresses for documentation for private ones
 				m.Answer = append(m.Answer, rr)
 			}
