@@ -113,6 +113,8 @@ var comingRows = []passageRow{
 	{guide: "docs/operations.md", language: "txt", why: "lines of a log"},
 	{guide: "docs/security.md", language: "sh", by: "TestCeremony"},
 	{guide: "docs/status.md", language: "txt", why: "a line of a Corefile, not all of it"},
+	{guide: "docs/transparency.md", language: "console", why: "needs the totals of a month; testdata/script/report*.txtar has some"},
+	{guide: "docs/transparency.md", language: "handled", by: "TestTransparencyGuide"},
 	{guide: "deploy/coredns.io/nonudify.md", language: "txt", by: "TestPluginPage"},
 	{guide: "deploy/packages/README.md", text: "podman", why: "needs a container engine; TestImageRuns does without"},
 }
