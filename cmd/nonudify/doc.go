@@ -24,6 +24,7 @@
 //	nonudify report [-state DIR]... [-prometheus URL] [-from DATE -to DATE | -month YYYY-MM] [-k N] [-school] [-handled FILE] [-organization NAME] [-to-format FORMAT] [-o FILE]
 //	nonudify help [VERB]
 //	nonudify version
+//	nonudify completion bash|zsh|fish
 //
 // Results go to the standard output, everything else to the standard error.
 // The exit code is 0 when all is fine, 1 for a finding, 2 for wrong use or

@@ -89,6 +89,8 @@ func (e *env) run(args []string) int {
 	case "version", "-version", "--version":
 		fmt.Fprintln(e.stdout, "nonudify", version)
 		return fine
+	case "completion":
+		return e.completion(args[1:])
 	}
 	return e.verb(args[0], args[1:])
 }
