@@ -9,6 +9,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/coremain"
@@ -78,6 +80,7 @@ func main() {
 	if err := dnsserver.SetDirectives(directives); err != nil {
 		panic(err) // the list above is wrong
 	}
+	serviceOf(os.Getenv).watch()
 	caddy.AppName = "nonudify " + version + ", CoreDNS"
 	coremain.Run()
 }
