@@ -29,10 +29,11 @@ HOT      = encoding/binary github.com/coredns/coredns/plugin github.com/coredns/
 ALIGN    = $(if $(filter amd64,$(shell $(GO) env GOARCH)),-funcalign=1)
 FLAGS    = -trimpath -tags grpcnotrace -ldflags "-s -w $(ALIGN) -X main.version=$(VERSION)" $(COLD:%=-gcflags=%=-l) $(HOT:%=-gcflags=%=)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PACKAGED ?= amd64 arm64 arm mipsle riscv64
 TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
 FUZZTIME ?= 60s
 
-.PHONY: run test check lint build bench microbench soak fuzz race kubernetes fronted swaps small cross stock clean setup
+.PHONY: run test check lint build bench microbench soak fuzz race kubernetes fronted swaps small cross packages programs packed stock clean setup
 
 run: build
 	@PORT=$(PORT) PAGE=$(PAGE) sh deploy/run.sh bin/coredns
@@ -40,7 +41,7 @@ run: build
 build:
 	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/coredns ./cmd/nonudify
 
-test: setup build race kubernetes
+test: setup build race kubernetes packed
 
 race: # the race detector needs a C compiler, which setup sees to
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 30m ./...
@@ -93,6 +94,21 @@ small: # routers have 32 bits
 cross: # both programs for every system they are made for
 	@for t in $(TARGETS); do echo $$t; \
 	  GOOS=$${t%/*} GOARCH=$${t#*/} GOMIPS=softfloat $(MAKE) build BIN=build/$$t || exit 1; done
+
+packages: build programs # deb, rpm, apk, OpenWrt's, and a container image, for the architectures in PACKAGED
+	$(GO) run -C deploy/packages . $(PACKAGED)
+	@ls -l build/packages
+
+programs: # what the packages hold
+	@for a in $(PACKAGED); do echo linux/$$a; \
+	  GOOS=linux GOARCH=$$a GOARM=7 GOMIPS=softfloat $(MAKE) build BIN=build/linux/$$a && \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$a GOARM=7 GOMIPS=softfloat $(GO) build -C deploy/packages -trimpath -ldflags "-s -w" -o ../../build/linux/$$a/ ./healthy || exit 1; done
+
+packed: # the packages of this machine, installed, upgraded, run and removed, in a module of their own because of the libraries
+	@$(MAKE) programs PACKAGED=$(shell $(GO) env GOARCH)
+	$(GO) -C deploy/packages vet ./...
+	$(GO) -C deploy/packages mod tidy -diff
+	$(GO) -C deploy/packages test -count=1 -timeout 10m ./...
 
 stock: # the full upstream CoreDNS with the plugin in it
 	GO=$(GO) sh deploy/stock.sh build/stock

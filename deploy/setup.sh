@@ -6,7 +6,8 @@
 # dnsdist and the library of AdGuard Home to use what lists are converted to, Chromium,
 # axe-core and the Nu HTML checker to look at the help page, web servers to serve it,
 # ip and nft to make networks with firewalls, Prometheus and fstrm to watch the server and to make reports of it,
-# shellcheck, sqlite3 and plistutil to read what the guides show.
+# shellcheck, sqlite3 and plistutil to read what the guides show,
+# systemd-nspawn to install the package in, rpm, man and busybox to look at the packages, zsh and fish.
 # As root or with sudo it installs them on Debian and Ubuntu; elsewhere it says what
 # is missing.
 set -eu
@@ -39,6 +40,8 @@ need fstrm_capture fstrm-bin
 need shellcheck shellcheck
 need sqlite3 sqlite3
 need plistutil libplist-utils
+packaging() { need systemd-nspawn systemd-container; need adduser adduser; need rpm rpm; need man man-db; need busybox busybox; need zsh zsh; need fish fish; }
+[ "$(uname)" != Linux ] || packaging
 
 # axe-core and the checker come from npm, just as the lock file has them.
 page_tools() {
