@@ -68,7 +68,7 @@ func TestInstall(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can install a package")
 	}
-	for _, program := range []string{"dpkg", "adduser", "systemd-nspawn", "systemd-analyze", "deb-systemd-helper"} {
+	for _, program := range []string{"dpkg", "adduser", "rpm", "systemd-nspawn", "systemd-analyze", "deb-systemd-helper"} {
 		installed(t, program)
 	}
 	r := releaseOf(t)
@@ -80,7 +80,7 @@ func TestInstall(t *testing.T) {
 	old.version, old.out = "0.0.0.0.1", filepath.Join(payload, "old")
 	for _, a := range architectures {
 		if a.goarch == runtime.GOARCH {
-			a.formats = []string{"deb"}
+			a.formats = []string{"deb", "rpm"}
 			if err := errors.Join(os.Mkdir(old.out, 0o755), old.packages(a)); err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestInstall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, from := range map[string]string{"old.deb": only(t, &old, ".deb"), "new.deb": only(t, r, ".deb"), "tests": tests} {
+	for name, from := range map[string]string{"old.deb": only(t, &old, ".deb"), "new.deb": only(t, r, ".deb"), "old.rpm": only(t, &old, ".rpm"), "new.rpm": only(t, r, ".rpm"), "tests": tests} {
 		if err := os.Symlink(from, filepath.Join(payload, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -125,6 +125,7 @@ func TestInside(t *testing.T) {
 	t.Run("purge", func(t *testing.T) { testPurge(t, before) })
 	t.Run("taken", testTaken)
 	t.Run("purge again", func(t *testing.T) { testPurge(t, before) })
+	t.Run("rpm", testRPM)
 }
 
 // do returns what a program prints.
@@ -401,4 +402,38 @@ func testTaken(t *testing.T) {
 	}
 	do(t, "systemctl", "enable", "--now", "nonudify")
 	testRuns(t)
+}
+
+// testRPM installs, upgrades and removes the other package, as far as a machine of Debian
+// shows it: what it needs of other packages is not looked at.
+func testRPM(t *testing.T) {
+	rpm := func(args ...string) string {
+		return do(t, "rpm", append([]string{"--force-debian", "--nodeps", "--nosignature"}, args...)...)
+	}
+	if out := rpm("-i", "old.rpm"); !strings.Contains(out, "systemctl enable --now nonudify") {
+		t.Errorf("%s", out)
+	}
+	if active := property(t, "ActiveState"); active != "inactive" {
+		t.Errorf("%s without being asked for", active)
+	}
+	do(t, "systemctl", "enable", "--now", "nonudify")
+	pid := testRuns(t)
+	extend(t, "/etc/nonudify/block.txt", "blocked.example\n")
+	rpm("-U", "new.rpm")
+	if now := testRuns(t); now == pid {
+		t.Error("the old process still runs")
+	}
+	if !denied("www.blocked.example.") {
+		t.Error("what was configured is lost")
+	}
+	rpm("-e", "nonudify")
+	if active := property(t, "ActiveState"); active != "inactive" {
+		t.Errorf("%s after the removal", active)
+	}
+	if text, err := os.ReadFile("/etc/nonudify/block.txt.rpmsave"); err != nil || !strings.Contains(string(text), "blocked.example") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if _, err := os.Stat("/usr/bin/nonudify-resolver"); err == nil {
+		t.Error("the program is still there")
+	}
 }
