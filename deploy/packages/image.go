@@ -39,11 +39,14 @@ func (r *release) image(wanted []architecture) error {
 			return fmt.Errorf("%s: %w", a.goarch, err)
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
-			Platform:    &v1.Platform{OS: "linux", Architecture: a.goarch, Variant: a.variant},
-			Annotations: map[string]string{"org.opencontainers.image.ref.name": "nonudify:" + r.version},
+			Platform: &v1.Platform{OS: "linux", Architecture: a.goarch, Variant: a.variant},
 		}})
 	}
-	if _, err := layout.Write(dir, index); err != nil {
+	// One name stands for the images of all architectures: what reads the layout takes its own.
+	named := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: index, Descriptor: v1.Descriptor{
+		Annotations: map[string]string{"org.opencontainers.image.ref.name": "nonudify:" + r.version},
+	}})
+	if _, err := layout.Write(dir, named); err != nil {
 		return err
 	}
 	f, err := os.Create(filepath.Join(r.out, fmt.Sprintf("nonudify_%s_oci.tar", r.version)))

@@ -35,11 +35,14 @@ func imageOf(t *testing.T, r *release) v1.Image {
 	if err := validate.Index(index); err != nil {
 		t.Error(err)
 	}
-	manifest, err := index.IndexManifest()
-	if err != nil || len(manifest.Manifests) != 1 {
-		t.Fatalf("%+v, %v", manifest, err)
+	named := one(t, index)
+	if name := named.Annotations["org.opencontainers.image.ref.name"]; name != "nonudify:"+r.version {
+		t.Errorf("name %q", name)
 	}
-	d := manifest.Manifests[0]
+	if index, err = index.ImageIndex(named.Digest); err != nil {
+		t.Fatal(err)
+	}
+	d := one(t, index)
 	if d.Platform == nil || d.Platform.OS != "linux" || d.Platform.Architecture != runtime.GOARCH {
 		t.Errorf("platform %v", d.Platform)
 	}
@@ -48,6 +51,16 @@ func imageOf(t *testing.T, r *release) v1.Image {
 		t.Fatal(err)
 	}
 	return img
+}
+
+// one is the only descriptor of an index.
+func one(t *testing.T, index v1.ImageIndex) v1.Descriptor {
+	t.Helper()
+	manifest, err := index.IndexManifest()
+	if err != nil || len(manifest.Manifests) != 1 {
+		t.Fatalf("%+v, %v", manifest, err)
+	}
+	return manifest.Manifests[0]
 }
 
 // extract unpacks a tar file. Only root can give files away.
