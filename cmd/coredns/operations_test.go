@@ -24,7 +24,7 @@ import (
 // TestQueriesLogNothing: however much is asked, the log stays as it was.
 func TestQueriesLogNothing(t *testing.T) {
 	t.Parallel()
-	p := run(t, written(t, ".:{$PORT} {\n bind 127.0.0.1\n nonudify {\n  block blocked.example\n  bypass canary\n }\n forward . "+newUpstream(t).addr+"\n}\n"))
+	p := run(t, corefileOf(t, ".:{$PORT} {\n bind 127.0.0.1\n nonudify {\n  block blocked.example\n  bypass canary\n }\n forward . "+newUpstream(t).addr+"\n}\n"))
 	until(t, func() error { // the lines with the version are the last of the start
 		if !regexp.MustCompile(`, go1\.\d+`).MatchString(p.out.String()) {
 			return fmt.Errorf("not started yet: %s", p.out)
@@ -54,8 +54,8 @@ func TestQueriesLogNothing(t *testing.T) {
 	}
 }
 
-// written writes a Corefile into a directory of its own.
-func written(t *testing.T, corefile string) string {
+// corefileOf writes a Corefile into a directory of its own.
+func corefileOf(t *testing.T, corefile string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "Corefile")
 	if err := os.WriteFile(name, []byte(corefile), 0o644); err != nil {
@@ -72,7 +72,7 @@ func TestLogJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	corefile := written(t, ".:0 {\n bind 127.0.0.1\n nonudify {\n  block "+filepath.Join(t.TempDir(), "block.txt")+"\n }\n}\n")
+	corefile := corefileOf(t, ".:0 {\n bind 127.0.0.1\n nonudify {\n  block "+filepath.Join(t.TempDir(), "block.txt")+"\n }\n}\n")
 	list := regexp.MustCompile(`/\S+block\.txt`).FindString(readFile(t, corefile))
 	if got := levels(t, program, corefile); got["FATAL"] == 0 {
 		t.Errorf("A start that fails: %v", got)
