@@ -21,7 +21,7 @@
 //	nonudify init [-o DIR] [-state DIR] [-n] [-force] [-y] [-listen ADDRESS]... [-port N] [-upstream ADDRESS]... [-page ADDRESS|off] [-country CC] [-language TAG] [-organization NAME] [-contact URI] [-staff PREFIX]... [-guests PREFIX]... [-list URL] [-key PUBKEY] family|school|isp
 //	nonudify doctor [-conf COREFILE] [-user NAME] [-network] [-all] [-json]
 //	nonudify status [-conf COREFILE] [-at URL|unix:PATH] [-passfile FILE] [-json]
-//	nonudify report [-state DIR]... [-prometheus URL] [-from DATE -to DATE | -month YYYY-MM] [-k N] [-school] [-handled FILE] [-organization NAME] [-to-format FORMAT] [-o FILE]
+//	nonudify report [-state DIR]... [-prometheus URL] [-month YYYY-MM] [-from DATE] [-to DATE] [-k N] [-school] [-handled FILE] [-organization NAME] [-to-format FORMAT] [-o FILE]
 //	nonudify help [VERB]
 //	nonudify version
 //	nonudify completion bash|zsh|fish

@@ -25,8 +25,8 @@ const (
 	blockedName = "filter-blocked.test"
 )
 
-// statusLine is that of the status page.
-const statusLine = "status unix:/run/nonudify/status.sock   # what 'nonudify status' reads"
+// longestSocket is the length of the path of a socket that every system takes.
+const longestSocket = 100
 
 // choices is what a Corefile is written with.
 type choices struct {
@@ -57,10 +57,19 @@ type checkAnswer struct {
 	Address netip.Addr
 }
 
-// Check, Blocked and Status are the constants of these names, for the templates.
+// Check and Blocked are the constants of these names, for the templates.
 func (*choices) Check() string   { return checkName }
 func (*choices) Blocked() string { return blockedName }
-func (*choices) Status() string  { return statusLine }
+
+// Status returns the line of the status page. Its socket is in the state directory, which
+// is there and can be written, however the server is started.
+func (s *choices) Status() string {
+	path := s.State + "/status.sock"
+	if len(path) > longestSocket {
+		return "# status 127.0.0.1:8053   # what 'nonudify status' reads"
+	}
+	return "status " + quote("unix:"+path) + "   # what 'nonudify status' reads"
+}
 
 // Path returns the path of a file beside the Corefile.
 func (s *choices) Path(name string) string { return quote(s.Dir + "/" + name) }

@@ -13,7 +13,7 @@ import (
 
 var transparency = verb{
 	name:  "report",
-	args:  "[-state DIR]... [-prometheus URL] [-from DATE -to DATE | -month YYYY-MM] [-k N] [-school] [-handled FILE] [-organization NAME] [-to-format FORMAT] [-o FILE]",
+	args:  "[-state DIR]... [-prometheus URL] [-month YYYY-MM] [-from DATE] [-to DATE] [-k N] [-school] [-handled FILE] [-organization NAME] [-to-format FORMAT] [-o FILE]",
 	short: "write a transparency report: what was denied in a month, in numbers that tell of nobody",
 	long: `report writes a transparency report of a period that is over: which editions of
 lists were in force, how many queries were denied for which reason and by which
