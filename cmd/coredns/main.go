@@ -3,9 +3,8 @@
 //
 // Left out are the sources of authoritative data in clouds and clusters, whose
 // SDKs are most of stock CoreDNS's 80 MB; dnssec, which signs zones and brings
-// one of these SDKs along; auto and secondary, which serve a directory of zones
-// and copies of other servers' zones, 0.1 MB that no resolver needs beside file
-// and forward; and pprof, 0.4 MB that serve only a developer.
+// one of these SDKs along; auto, which serves the zones of a directory, as file does
+// one by one; and pprof, 0.4 MB that serve only a developer.
 package main
 
 import (
@@ -49,6 +48,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/reload"
 	_ "github.com/coredns/coredns/plugin/rewrite"
 	_ "github.com/coredns/coredns/plugin/root"
+	_ "github.com/coredns/coredns/plugin/secondary"
 	_ "github.com/coredns/coredns/plugin/shed"
 	_ "github.com/coredns/coredns/plugin/template"
 	_ "github.com/coredns/coredns/plugin/timeouts"
@@ -70,7 +70,7 @@ var directives = []string{
 	"multisocket", "reload", "nsid", "bufsize", "bind", "debug", "ready", "health", "shed",
 	"prometheus", "errors", "log", "dnstap", "local", "dns64", "any", "chaos", "loadbalance", "tsig",
 	"rewrite", "acl", "nonudify", "cache", "header", "tls", "minimal", "template", "transfer", "hosts",
-	"file", "loop", "forward", "whoami", "view",
+	"file", "secondary", "loop", "forward", "whoami", "view",
 }
 
 // version is that of this project, stamped by the Makefile.

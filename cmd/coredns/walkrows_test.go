@@ -36,6 +36,8 @@ func guideRows() []passageRow {
 var readmeRows = []passageRow{
 	{guide: "README.md", text: "$ dig @127.0.0.1", by: "TestTranscript"},
 	{guide: "README.md", language: "corefile", walk: &doing{save: "Corefile", after: withoutNetwork}},
+	{guide: "README.md", text: "nonudify init", walk: &doing{}},
+	{guide: "README.md", text: "nonudify report", why: "needs the totals of a month that is over; testdata/script/report*.txtar has them"},
 	{guide: "README.md", text: "nonudify check", walk: &doing{before: listsOfReadme}},
 	{guide: "README.md", text: "nonudify fetch", why: "asks publishers over the network; testdata/script/fetch*.txtar has those on loopback, and approve"},
 	{guide: "README.md", text: "nonudify page", walk: &doing{serves: "127.0.0.1:8080"}},
@@ -110,7 +112,6 @@ var otherRows = []passageRow{
 // there, nothing is asked of its rows.
 var comingRows = []passageRow{
 	{guide: "CONTRIBUTING.md", by: "TestContributing"},
-	{guide: "docs/operations.md", language: "txt", why: "lines of a log"},
 	{guide: "docs/security.md", language: "sh", by: "TestCeremony"},
 	{guide: "docs/status.md", language: "txt", why: "a line of a Corefile, not all of it"},
 	{guide: "docs/transparency.md", language: "console", why: "needs the totals of a month; testdata/script/report*.txtar has some"},
