@@ -36,7 +36,7 @@ func guideRows() []passageRow {
 var readmeRows = []passageRow{
 	{guide: "README.md", text: "$ dig @127.0.0.1", by: "TestTranscript"},
 	{guide: "README.md", language: "corefile", walk: &doing{save: "Corefile", after: withoutNetwork}},
-	{guide: "README.md", text: "nonudify init", walk: &doing{}},
+	{guide: "README.md", text: "nonudify init", walk: &doing{prints: []string{"wrong  resolver: it is not running"}}},
 	{guide: "README.md", text: "nonudify report", why: "needs the totals of a month that is over; testdata/script/report*.txtar has them"},
 	{guide: "README.md", text: "nonudify check", walk: &doing{before: listsOfReadme}},
 	{guide: "README.md", text: "nonudify fetch", why: "asks publishers over the network; testdata/script/fetch*.txtar has those on loopback, and approve"},

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -217,7 +218,7 @@ func (w *walker) command(ctx context.Context, name string, args ...string) *exec
 	c.Dir = w.dir
 	c.Env = []string{
 		"PATH=" + w.programs + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + w.dir,
-		"WALK=" + w.notes, "TOOL=" + filepath.Join(filepath.Dir(os.Getenv(apart)), "nonudify"), "LISTEN=-listen " + serverOf[w.guide],
+		"WALK=" + w.notes, "TOOL=" + filepath.Join(filepath.Dir(os.Getenv(apart)), "nonudify"), "LISTEN=-listen " + cmp.Or(serverOf[w.guide], "127.0.0.1"),
 	}
 	return c
 }
@@ -282,7 +283,10 @@ func (w *walker) act(t *testing.T) {
 		switch strings.TrimSpace(line) {
 		case "restart nonudify":
 			w.end("nonudify")
-			w.launch(t, "nonudify", "/usr/bin/nonudify-resolver", "-conf", "/etc/nonudify/Corefile")
+			out := w.launch(t, "nonudify", "/usr/bin/nonudify-resolver", "-conf", "/etc/nonudify/Corefile")
+			if err := poll(func() error { return servesYet(out) }); err != nil { // for which systemd waits, too
+				t.Error(err)
+			}
 		case "reload nonudify":
 			w.running["nonudify"].Process.Signal(syscall.SIGUSR1)
 		case "stop nonudify":
@@ -296,11 +300,19 @@ func (w *walker) act(t *testing.T) {
 	}
 }
 
-// launch starts a server.
-func (w *walker) launch(t *testing.T, name, program string, args ...string) {
+// servesYet returns why the resolver that writes to out does not serve yet.
+func servesYet(out *syncBuffer) error {
+	if text := out.String(); !strings.Contains(text, ", CoreDNS-") {
+		return fmt.Errorf("the resolver does not serve yet: %s", text)
+	}
+	return nil
+}
+
+// launch starts a server, and returns what it writes.
+func (w *walker) launch(t *testing.T, name, program string, args ...string) (out *syncBuffer) {
 	t.Helper()
 	c := w.command(context.Background(), program, args...)
-	out := &syncBuffer{}
+	out = &syncBuffer{}
 	c.Stdout, c.Stderr = out, out
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -311,6 +323,7 @@ func (w *walker) launch(t *testing.T, name, program string, args ...string) {
 			t.Logf("%s: %s", name, out.String())
 		}
 	})
+	return out
 }
 
 // end ends a server, if it runs.
