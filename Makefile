@@ -33,7 +33,7 @@ PACKAGED ?= amd64 arm64 arm mipsle riscv64
 TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
 FUZZTIME ?= 60s
 
-.PHONY: run test check lint build bench microbench soak fuzz race kubernetes fronted swaps small cross packages programs packed stock clean setup
+.PHONY: run test check lint build bench microbench soak fuzz race kubernetes fronted swaps small cross foreign packages programs packed stock clean setup
 
 run: build
 	@PORT=$(PORT) PAGE=$(PAGE) sh deploy/run.sh bin/coredns
@@ -94,6 +94,9 @@ small: # routers have 32 bits
 cross: # both programs for every system they are made for
 	@for t in $(TARGETS); do echo $$t; \
 	  GOOS=$${t%/*} GOARCH=$${t#*/} GOMIPS=softfloat $(MAKE) build BIN=build/$$t || exit 1; done
+
+foreign: cross # the programs for small computers and routers, on processors that QEMU plays
+	$(GO) test -count=1 -v -run TestForeign ./cmd/coredns -foreign $(CURDIR)/build
 
 packages: build programs # deb, rpm, apk, OpenWrt's, and a container image, for the architectures in PACKAGED
 	$(GO) run -C deploy/packages . $(PACKAGED)

@@ -7,7 +7,8 @@
 # axe-core and the Nu HTML checker to look at the help page, web servers to serve it,
 # ip and nft to make networks with firewalls, Prometheus and fstrm to watch the server and to make reports of it,
 # shellcheck, sqlite3 and plistutil to read what the guides show,
-# systemd-nspawn to install the package in, rpm, man and busybox to look at the packages, zsh and fish.
+# systemd-nspawn to install the package in, rpm, man and busybox to look at the packages, zsh and fish,
+# QEMU to be the processor of a router.
 # As root or with sudo it installs them on Debian and Ubuntu; elsewhere it says what
 # is missing.
 set -eu
@@ -42,6 +43,8 @@ need sqlite3 sqlite3
 need plistutil libplist-utils
 packaging() { need systemd-nspawn systemd-container; need adduser adduser; need rpm rpm; need man man-db; need busybox busybox; need zsh zsh; need fish fish; }
 [ "$(uname)" != Linux ] || packaging
+emulated() { need qemu-aarch64-static qemu-user-static; need qemu-arm-static qemu-user-static; need qemu-mipsel-static qemu-user-static; }
+[ "$(uname)" != Linux ] || emulated
 
 # axe-core and the checker come from npm, just as the lock file has them.
 page_tools() {

@@ -79,7 +79,13 @@ func run(t *testing.T, corefile string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(path, "-conf", corefile), port: freePort(t), out: &syncBuffer{}}
+	return started(t, exec.Command(path, "-conf", corefile))
+}
+
+// started starts a command that is a resolver and waits until it serves.
+func started(t *testing.T, command *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: command, port: freePort(t), out: &syncBuffer{}}
 	p.cmd.Env = append(os.Environ(), "PORT="+p.port)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
