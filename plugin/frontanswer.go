@@ -37,7 +37,7 @@ type frontRoute struct {
 }
 
 func (f *fronted) service() *front.Service {
-	serve := func(w dns.ResponseWriter, r *dns.Msg) { f.server.ServeDNS(withKeeper(f.ctx, w), w, r) }
+	serve := func(w dns.ResponseWriter, r *dns.Msg) { f.server.ServeDNS(withKeeper(f.ctx, w, r), w, r) }
 	return &front.Service{Answerer: f, Handler: dns.HandlerFunc(serve), TsigSecret: f.server.TsigSecret, Packets: f.packets}
 }
 

@@ -16,14 +16,16 @@ import (
 	"github.com/nonudify/nonudify/plugin/policy"
 )
 
-// keeperKey is the key of the front.Keeper of a query in its context.
-type keeperKey struct{}
+// keeperKey is the key of the front.Keeper of a query in its context. The questions that
+// plugins have the server answer on the way have that context, too, but no Keeper: it is
+// not their reply that is kept, and they may be asked by several goroutines at once.
+type keeperKey struct{ query *dns.Msg }
 
 // withKeeper returns the context of a query that the front has passed on.
-func withKeeper(ctx context.Context, w dns.ResponseWriter) context.Context {
+func withKeeper(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) context.Context {
 	if kept, ok := w.(interface{ Keeper() *front.Keeper }); ok {
 		if k := kept.Keeper(); k != nil {
-			return context.WithValue(ctx, keeperKey{}, k)
+			return context.WithValue(ctx, keeperKey{r}, k)
 		}
 	}
 	return ctx
@@ -31,17 +33,17 @@ func withKeeper(ctx context.Context, w dns.ResponseWriter) context.Context {
 
 // keep lets the front keep the reply to a query on which there is no verdict, for
 // clients that the same policy is for, or else is not for.
-func (n *NoNudify) keep(ctx context.Context, p *policy.Policy, client netip.Addr) {
+func (n *NoNudify) keep(ctx context.Context, r *dns.Msg, p *policy.Policy, client netip.Addr) {
 	if n.repeated.Load() {
-		k, _ := ctx.Value(keeperKey{}).(*front.Keeper)
+		k, _ := ctx.Value(keeperKey{r}).(*front.Keeper)
 		k.Keep(p.Stamp(client))
 	}
 }
 
 // forget takes that back: the reply is a denial, which is counted.
-func (n *NoNudify) forget(ctx context.Context) {
+func (n *NoNudify) forget(ctx context.Context, r *dns.Msg) {
 	if n.repeated.Load() {
-		k, _ := ctx.Value(keeperKey{}).(*front.Keeper)
+		k, _ := ctx.Value(keeperKey{r}).(*front.Keeper)
 		k.Keep(0)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/cache"
+	"github.com/coredns/coredns/plugin/pkg/nonwriter"
 	"github.com/coredns/coredns/plugin/test"
 	"github.com/miekg/dns"
 
@@ -180,6 +181,36 @@ func TestFrontRepeatable(t *testing.T) {
 			t.Errorf("%s: repeated: %+v", name, r)
 		}
 	}
+}
+
+// TestFrontKeepsItsOwn: what plugins behind ask the server on the way has no say in what is
+// kept, as file does where an alias leads out of its zone, or cache while the reply is written.
+func TestFrontKeepsItsOwn(t *testing.T) {
+	n := handler(t, strings.Replace(listing, "frontlist", "frontown", 1))
+	answered := upstream("40")
+	asking := plugin.HandlerFunc(func(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
+		if name := "on.the.way.example."; r.Question[0].Name != name {
+			inner := nonwriter.New(w)
+			ctx.Value(dnsserver.Key{}).(*dnsserver.Server).ServeDNS(ctx, inner, new(dns.Msg).SetQuestion(name, dns.TypeA))
+			if inner.Msg == nil || len(inner.Msg.Answer) != 1 {
+				t.Errorf("The server says %v on the way", inner.Msg)
+			}
+		}
+		return answered.ServeDNS(ctx, w, r)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f := frontedServer(t, "5374", cached(n, asking))
+		for name, want := range map[string]bool{"www.good.example": true, "fine.blocked.example": false} { // which is counted by the list that it is in
+			packet, kept := packettest.Question(packettest.Name(name)).Wire(), false
+			for _, age := range []time.Duration{time.Minute, time.Second, 0} { // the cache asks again after the first
+				_, kept = f.throughFront(t, packet, netip.MustParseAddr("192.0.2.1"))
+				time.Sleep(age)
+			}
+			if kept != want {
+				t.Errorf("%s: kept: %v", name, kept)
+			}
+		}
+	})
 }
 
 // zoned has the cache behind a handler be for zones.

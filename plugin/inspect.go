@@ -89,7 +89,7 @@ func (i *inspector) deny(m *dns.Msg) *dns.Msg {
 	if !v.Blocked() {
 		return nil
 	}
-	i.handler.forget(i.ctx)
+	i.handler.forget(i.ctx, i.request)
 	return i.handler.reply(i.ctx, i.ResponseWriter, i.request, v)
 }
 

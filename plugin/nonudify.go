@@ -144,7 +144,7 @@ func (n *NoNudify) intercept(ctx context.Context, w dns.ResponseWriter, r *dns.M
 		write(w, n.answerer.NotReady(n.request(w, r, transport(ctx, w))))
 		return nil
 	case !notice:
-		n.keep(ctx, p, who)
+		n.keep(ctx, r, p, who)
 	}
 	return n.inspect(ctx, w, r, p, who)
 }
