@@ -65,6 +65,22 @@ func TestRhythm(t *testing.T) {
 	}
 }
 
+// TestRhythmOfOtherClock: all tests of a process share a rhythm, and have clocks of their
+// own (testing/synctest). None sleeps until the time of another.
+func TestRhythmOfOtherClock(t *testing.T) {
+	r := &rhythm{used: func() time.Duration { return 0 }}
+	now := time.Now()
+	r.turn(now) // the first ends what was before
+	if sleep, first := r.turn(now.Add(shortest)); sleep != rest || !first {
+		t.Fatalf("A rest of %v, the first: %v", sleep, first)
+	}
+	for _, clock := range []time.Duration{-26 * 365 * 24 * time.Hour, -time.Second, time.Second} {
+		if sleep, _ := r.turn(now.Add(clock)); sleep > rest {
+			t.Errorf("With a clock that is off by %v, sleeps for %v", clock, sleep)
+		}
+	}
+}
+
 // TestProcessorTime: what is computed counts, what is slept does not.
 func TestProcessorTime(t *testing.T) {
 	before := processorTime()
