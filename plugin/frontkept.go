@@ -21,14 +21,24 @@ import (
 // not their reply that is kept, and they may be asked by several goroutines at once.
 type keeperKey struct{ query *dns.Msg }
 
-// withKeeper returns the context of a query that the front has passed on.
+// withKeeper returns the context of a query that the front has passed on. Not kept are
+// replies that the front would not ask for, nor what tells who has asked: other queries
+// may hold the address of a client (RFC 7871), and a cookie is one client's (RFC 7873).
 func withKeeper(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) context.Context {
 	if kept, ok := w.(interface{ Keeper() *front.Keeper }); ok {
-		if k := kept.Keeper(); k != nil {
+		if k := kept.Keeper(); k != nil && anybodys(k.Query()) {
 			return context.WithValue(ctx, keeperKey{r}, k)
 		}
 	}
 	return ctx
+}
+
+// anybodys reports whether a query is one that the front reads, and says nothing of its
+// sender.
+func anybodys(packet []byte) bool {
+	q := queries.Get().(*answer.Query)
+	defer queries.Put(q)
+	return q.Parse(packet) && !q.Cookie()
 }
 
 // keep lets the front keep the reply to a query on which there is no verdict, for

@@ -213,6 +213,30 @@ func TestFrontKeepsItsOwn(t *testing.T) {
 	})
 }
 
+// TestFrontKeepsNobody: a query that tells who has asked is not held in memory.
+func TestFrontKeepsNobody(t *testing.T) {
+	n := handler(t, "block nothing.example")
+	f := frontedServer(t, "5375", cached(n, upstream("4000")))
+	client := netip.MustParseAddr("192.0.2.1")
+	for name, tt := range map[string]struct {
+		option []byte
+		want   bool
+	}{
+		"padding":       {packettest.Option(dns.EDNS0PADDING, 0, 0), true},
+		"cookie":        {packettest.Option(dns.EDNS0COOKIE, 1, 2, 3, 4, 5, 6, 7, 8), false},
+		"client subnet": {packettest.Option(dns.EDNS0SUBNET, 0, 1, 32, 0, 192, 0, 2, 1), false},
+	} {
+		packet := packettest.Question(packettest.Name("www.good.example")).With(packettest.OPT(1232, 0, tt.option)).Wire()
+		for range 3 {
+			f.throughFront(t, packet, client)
+		}
+		var dst [front.MaxReply]byte
+		if kept := f.packets.Get(dst[:], packet, n.policy.Load().Stamp(client)) > 0; kept != tt.want {
+			t.Errorf("%s: kept: %v", name, kept)
+		}
+	}
+}
+
 // zoned has the cache behind a handler be for zones.
 func zoned(n *NoNudify, zones ...string) { n.Next.(*cache.Cache).Zones = zones }
 

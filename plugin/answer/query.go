@@ -23,6 +23,7 @@ type Query struct {
 
 	edns, do, checkingOff, recursion bool
 	signals, option                  bool // as in client
+	cookie                           bool
 }
 
 // flags of the header that a plain query may have. The others mean something to
@@ -52,7 +53,7 @@ func (q *Query) Parse(packet []byte) bool {
 		return false
 	}
 	q.recursion, q.checkingOff = flags&flagRecursion != 0, flags&flagCheckingOff != 0
-	q.edns, q.do, q.signals, q.option, q.size = false, false, false, false, 0
+	q.edns, q.do, q.signals, q.option, q.cookie, q.size = false, false, false, false, false, 0
 	if !q.readName(packet) {
 		return false
 	}
@@ -145,7 +146,10 @@ func (q *Query) readOPT(b []byte) int {
 // heed, and that cannot be malformed.
 func (q *Query) readOption(code uint16, data []byte) bool {
 	switch code {
-	case dns.EDNS0COOKIE, dns.EDNS0PADDING:
+	case dns.EDNS0COOKIE:
+		q.cookie = true
+		return true
+	case dns.EDNS0PADDING:
 		return true
 	case optionSDE:
 		q.option = true
@@ -169,6 +173,9 @@ func (q *Query) Packet() []byte { return q.packet }
 
 // DO reports whether the sender takes DNSSEC records (RFC 3225).
 func (q *Query) DO() bool { return q.do }
+
+// Cookie reports whether the sender has added a cookie (RFC 7873).
+func (q *Query) Cookie() bool { return q.cookie }
 
 // plainClient returns what the query says of its sender, who has come over UDP.
 func (a *Answerer) plainClient(q *Query) client {

@@ -105,6 +105,9 @@ func (c *PacketCache) Keeper(query []byte) *Keeper {
 	return &Keeper{cache: c, query: append([]byte(nil), query...)}
 }
 
+// Query returns the query, which must not be changed.
+func (k *Keeper) Query() []byte { return k.query }
+
 // Keep has the reply be kept that is written next: for those who ask with the stamp,
 // whatever it means to them, but 0, which takes it back. A nil Keeper does nothing.
 func (k *Keeper) Keep(stamp uint64) {
