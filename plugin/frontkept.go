@@ -14,6 +14,7 @@ import (
 	"github.com/nonudify/nonudify/plugin/answer"
 	"github.com/nonudify/nonudify/plugin/front"
 	"github.com/nonudify/nonudify/plugin/policy"
+	"github.com/nonudify/nonudify/plugin/rule"
 )
 
 // keeperKey is the key of the front.Keeper of a query in its context. The questions that
@@ -85,13 +86,17 @@ func cachesAll(k *cache.Cache) bool {
 func shuffles(h plugin.Handler) bool { return h.Name() == "loadbalance" }
 
 // repeat answers a query with what was answered a moment ago, and counts it as that
-// was counted.
+// was counted. It does not rely on that for what matters: a name that is listed is never
+// answered so.
 func (f *fronted) repeat(r *frontRoute, p *policy.Policy, dst []byte, q *answer.Query, client netip.Addr) int {
 	size := f.packets.Get(dst, q.Packet(), p.Stamp(client))
-	if size > 0 {
-		p.Decide(q.Name(), client) // as it was then, but counted
-		f.counters.Repeated.Add(1)
-		r.observer.observe(q, client, dst[:size])
+	if size == 0 {
+		return 0
 	}
+	if v := p.Decide(q.Name(), client); v.Action != rule.None || v.Pending { // which counts it
+		return 0
+	}
+	f.counters.Repeated.Add(1)
+	r.observer.observe(q, client, dst[:size])
 	return size
 }

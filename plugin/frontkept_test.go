@@ -156,6 +156,33 @@ func TestFrontForgets(t *testing.T) {
 	}
 }
 
+// TestFrontRepeatsNothingListed: not even if it was kept.
+func TestFrontRepeatsNothingListed(t *testing.T) {
+	n := handler(t, "block good.example")
+	f := frontedServer(t, "5376", cached(n, upstream("4000")))
+	client, packet := netip.MustParseAddr("192.0.2.1"), packettest.Question(packettest.Name("www.good.example")).Wire()
+	m := new(dns.Msg)
+	if err := m.Unpack(packet); err != nil {
+		t.Fatal(err)
+	}
+	m.SetReply(m).Answer = []dns.RR{test.A("www.good.example. 4000 IN A 192.0.2.1")}
+	wire, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.packets.Keeper(packet)
+	k := f.packets.Keeper(packet)
+	k.Keep(n.policy.Load().Stamp(client))
+	k.Wrote(wire)
+	var dst [front.MaxReply]byte
+	if f.packets.Get(dst[:], packet, n.policy.Load().Stamp(client)) == 0 {
+		t.Fatal("Nothing is kept")
+	}
+	if got, _ := f.throughFront(t, packet, client); len(got) == 0 || got[3]&0xf != dns.RcodeNameError {
+		t.Errorf("The front says %x", got)
+	}
+}
+
 // TestFrontRepeatable: only where a cache right behind could send the same reply.
 func TestFrontRepeatable(t *testing.T) {
 	other := func(name string) *stub { return &stub{next, name, nil} }
