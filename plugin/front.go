@@ -32,6 +32,7 @@ type frontage struct {
 	open     map[string]*facade
 	awaited  map[string]*awaited // what a new instance will attach
 	counters map[string]*front.Counters
+	told     map[string]*told // of the counters; nil until somebody asks
 }
 
 // facade is a front and whom it stands before.

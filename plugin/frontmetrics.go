@@ -46,9 +46,10 @@ func (f *frontage) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{server}, labels...)...)
 		}
 		dropped, repeated := c.Dropped.Load(), c.Repeated.Load()
-		count(frontQueriesDesc, max(c.Answered.Load(), repeated)-repeated, "answered")
+		told := f.toldOf(server)
+		count(frontQueriesDesc, grow(&told.answered, c.Answered.Load(), repeated), "answered")
 		count(frontQueriesDesc, repeated, "repeated")
-		count(frontQueriesDesc, max(c.Passed.Load(), dropped)-dropped, "passed")
+		count(frontQueriesDesc, grow(&told.passed, c.Passed.Load(), dropped), "passed")
 		count(frontQueriesDesc, dropped, "dropped")
 		count(frontSpilledDesc, c.Spilled.Load())
 		count(frontUnsentDesc, c.Unsent.Load())
@@ -60,6 +61,29 @@ func (f *frontage) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(frontSteeredDesc, prometheus.GaugeValue, steered, server)
 	}
+}
+
+// told is what was last told of a server: differences of counters.
+type told struct{ answered, passed uint64 }
+
+func (f *frontage) toldOf(server string) *told {
+	if f.told == nil {
+		f.told = map[string]*told{}
+	}
+	t := f.told[server]
+	if t == nil {
+		t = new(told)
+		f.told[server] = t
+	}
+	return t
+}
+
+// grow returns what all is without a part of it, or else what it was before: a part is
+// counted at once, all with the rest of its batch, and a counter that goes back is one that
+// has begun anew to those who read it.
+func grow(before *uint64, all, part uint64) uint64 {
+	*before = max(*before, max(all, part)-part)
+	return *before
 }
 
 // observer counts queries that the front answers as the prometheus plugin of the
