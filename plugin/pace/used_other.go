@@ -1,10 +1,8 @@
-//go:build !linux
+//go:build !unix && !windows
 
 package pace
 
 import "time"
 
-var start = time.Now()
-
-// processorTime returns the time so far, as if others needed all of it.
-func processorTime() time.Duration { return time.Since(start) * 1024 }
+// processorTime returns 0: nobody knows, and nobody serves queries there.
+func processorTime() time.Duration { return 0 }
