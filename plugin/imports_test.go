@@ -38,7 +38,7 @@ var floors = map[string]string{
 	"plugin/sinkhole":           "plugin/sinkhole/message plugin/helpline plugin/policy",
 	"plugin/status":             "plugin/dnsname",
 	"plugin/directive":          "plugin/answer plugin/builtin plugin/bypass plugin/discovery plugin/feed plugin/helpline plugin/sinkhole plugin/list plugin/policy plugin/primary plugin/set plugin/source plugin/rule plugin/dnsname",
-	"plugin":                    "plugin/answer plugin/directive plugin/discovery plugin/feed plugin/front plugin/policy plugin/primary plugin/sinkhole plugin/sinkhole/authority plugin/status plugin/totals plugin/rule plugin/dnsname",
+	"plugin":                    "plugin/answer plugin/directive plugin/discovery plugin/feed plugin/front plugin/policy plugin/primary plugin/sinkhole plugin/sinkhole/authority plugin/status plugin/totals plugin/rule plugin/dnsname plugin/pace",
 	"cmd/bench/internal/corpus": "plugin/list plugin/set plugin/rule plugin/dnsname",
 	"cmd/bench/internal/load":   "",
 	"cmd/bench/internal/report": "",

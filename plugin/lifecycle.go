@@ -16,6 +16,7 @@ import (
 
 	"github.com/nonudify/nonudify/plugin/directive"
 	"github.com/nonudify/nonudify/plugin/feed"
+	"github.com/nonudify/nonudify/plugin/pace"
 	"github.com/nonudify/nonudify/plugin/policy"
 	"github.com/nonudify/nonudify/plugin/sinkhole"
 	"github.com/nonudify/nonudify/plugin/totals"
@@ -147,6 +148,7 @@ func (n *NoNudify) start(i *instance, first bool) error {
 		n.stop()
 		return err
 	}
+	pace.Serve()
 	return nil
 }
 

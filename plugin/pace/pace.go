@@ -8,34 +8,42 @@ package pace
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	steps    = 64 // of them, one looks at the clock
-	shortest = 100 * time.Microsecond
-	longest  = 4 * time.Millisecond
-	rest     = 300 * time.Microsecond
+	shortest = 300 * time.Microsecond
+	longest  = 16 * time.Millisecond
+	rest     = 300 * time.Microsecond // 1 ms where a processor has nothing else to do: the runtime's sleep is not finer then
 	forgiven = 100 * time.Millisecond // after so long, nothing is known of the others any more
 )
 
 // Pace is that of one goroutine of a computation. The zero value is ready to use.
 type Pace struct{ n uint }
 
-// Step is to be called again and again, some microseconds apart at most. It may sleep.
+// Step is to be called again and again, some microseconds apart at most. It may sleep, in
+// a process that serves.
 func (p *Pace) Step() {
-	if p.n++; p.n%steps == 0 {
+	if p.n++; p.n%steps == 0 && serving.Load() {
 		process.look()
 	}
 }
+
+var serving atomic.Bool
+
+// Serve says that this process answers queries from now on. Before, and in programs that
+// answer none, nothing rests.
+func Serve() { serving.Store(true) }
 
 // process is the rhythm of this process: all goroutines that compute rest at the same
 // time, or else one would take the place of the other.
 var process = rhythm{used: processorTime}
 
 // rhythm says when to compute and when to rest. How long to compute it finds out: where
-// others need the processor while it rests, a quarter of the time; where none does, more
-// and more of it.
+// others need the processor while it rests, half of the time at most; where none does,
+// more and more of it.
 type rhythm struct {
 	used func() time.Duration // processor time of the process so far
 
@@ -89,9 +97,10 @@ func (r *rhythm) rested(used, took time.Duration) {
 }
 
 // next returns the time until the next rest after one in which others have used so much
-// of what there was.
+// of what there was. The garbage collector is one of the others, and takes up to a
+// quarter.
 func next(span, used, there time.Duration) time.Duration {
-	if used > there/4 {
+	if used > there/2 {
 		return shortest
 	}
 	return min(2*span, longest)
