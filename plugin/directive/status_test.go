@@ -15,13 +15,13 @@ func TestParseStatus(t *testing.T) {
 		"status [::1]:8053":                            {Addr: at("[::1]:8053")},
 		"status [::ffff:127.0.0.1]:8053":               {Addr: at("[::ffff:127.0.0.1]:8053")},
 		"status unix:/run/nonudify/status.sock":        {Socket: "/run/nonudify/status.sock"},
-		"status unix:status.sock":                      {Socket: "/root/status.sock"},
-		"status 192.0.2.1:8053 password users":         {Addr: at("192.0.2.1:8053"), Password: "/root/users"},
+		"status unix:status.sock":                      {Socket: "/conf/status.sock"},
+		"status 192.0.2.1:8053 password users":         {Addr: at("192.0.2.1:8053"), Password: "/conf/users"},
 		"status [::]:8053 password /etc/users":         {Addr: at("[::]:8053"), Password: "/etc/users"},
 		"status 127.0.0.1:8053 name Status.Example.":   {Addr: at("127.0.0.1:8053"), Names: []string{"status.example"}},
 		"status unix:/s name 192.0.2.1 name a.example": {Socket: "/s", Names: []string{"192.0.2.1", "a.example"}},
 	} {
-		c, err := parse(block(properties), "/root")
+		c, err := parse(block(properties), "/conf")
 		if err != nil {
 			t.Errorf("%s: %v", properties, err)
 		} else if !reflect.DeepEqual(c.Status, want) {
