@@ -51,7 +51,7 @@ func (b *batch) reset() {
 // is no error when there is nothing to receive, or no room to send.
 func (b *batch) call(number uintptr, fd, from, to, flags int) (int, error) {
 	for {
-		n, _, errno := unix.Syscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[from])), uintptr(to-from), uintptr(flags), 0, 0)
+		n, _, errno := unix.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&b.headers[from])), uintptr(to-from), uintptr(flags), 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil
