@@ -42,7 +42,7 @@ func Open(c Config, s *Service) (*Front, error) {
 		k, err := f.listen()
 		if err != nil {
 			for _, k := range f.sockets {
-				k.conn.Close()
+				k.close()
 			}
 			s.odd.close(context.Background())
 			return nil, err
@@ -72,10 +72,8 @@ func (f *Front) listen() (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn := pc.(*net.UDPConn)
-	k, err := newSocket(f, conn)
+	k, err := newSocket(f, pc.(*net.UDPConn))
 	if err != nil {
-		conn.Close()
 		return nil, fmt.Errorf("at %s: %w", f.config.Address, err)
 	}
 	return k, nil
@@ -135,7 +133,7 @@ func (f *Front) Close(ctx context.Context) {
 	await(ctx, served)
 	f.service.Load().Drain(ctx) // what it was handed last goes back over the sockets, too
 	for _, k := range f.sockets {
-		k.conn.Close()
+		k.close()
 	}
 }
 

@@ -365,7 +365,7 @@ func TestHurry(t *testing.T) {
 	for range n {
 		served.Add(1)
 		d := new(datagram)
-		f.pass(&socket{front: f, conn: conn}, d, copy(d.packet[:], query(1, "hit.example")))
+		f.pass(&socket{front: f, local: conn.LocalAddr()}, d, copy(d.packet[:], query(1, "hit.example")))
 	}
 	f.starting.Store(n)
 	if f.hurry(); f.config.Counters.Spilled.Load() != 0 {

@@ -143,7 +143,7 @@ type oddWriter struct {
 func newOddWriter(w dns.ResponseWriter) oddWriter { return oddWriter{w, w.RemoteAddr().(*oddAddr)} }
 
 // LocalAddr is dns.ResponseWriter's.
-func (w oddWriter) LocalAddr() net.Addr { return w.addr.socket.conn.LocalAddr() }
+func (w oddWriter) LocalAddr() net.Addr { return w.addr.socket.local }
 
 // RemoteAddr is dns.ResponseWriter's.
 func (w oddWriter) RemoteAddr() net.Addr { return &w.addr.client }

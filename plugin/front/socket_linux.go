@@ -17,8 +17,10 @@ import (
 // that it needs for one batch. That goroutine alone uses the arrays.
 type socket struct {
 	front *Front
-	conn  *net.UDPConn
+	file  *os.File
 	raw   syscall.RawConn
+	local net.Addr
+	gate  *gate
 	until atomic.Pointer[time.Time] // to stop by then; nil: to go on
 	lag   lag
 	done  chan struct{} // closed when nobody reads any more
@@ -47,29 +49,74 @@ func (m *messages) set(i int, octets []byte, p *peer) {
 }
 
 // call does the system call for messages from one on, n in all. It returns how many
-// it was done for.
+// it was done for. The runtime is not told of the call, which never waits: what it
+// would do is to start another thread after 20 µs, to run goroutines of which there
+// are none, or to wait for the network, and have this one wait for its processor.
 func (m *messages) call(number uintptr, fd, from, n int) (int, syscall.Errno) {
-	done, _, errno := syscall.Syscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&m.header[from])), uintptr(n-from), unix.MSG_DONTWAIT, 0, 0)
+	done, _, errno := syscall.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&m.header[from])), uintptr(n-from), unix.MSG_DONTWAIT, 0, 0)
 	return int(done), errno
 }
 
+// newSocket returns a socket that takes over the one of conn, which it closes.
 func newSocket(f *Front, conn *net.UDPConn) (*socket, error) {
+	_ = conn.SetReadBuffer(cmp.Or(f.config.room, Room)) // it is as large as the kernel allows
+	file, err := unwatched(conn)
+	if err != nil {
+		return nil, err
+	}
+	k := &socket{front: f, file: file, local: conn.LocalAddr(), done: make(chan struct{})}
+	if err := k.prepare(); err != nil {
+		k.close()
+		return nil, err
+	}
+	f.room = k.room()
+	return k, nil
+}
+
+// unwatched closes conn, and returns its socket as a file that the runtime does not
+// watch.
+func unwatched(conn *net.UDPConn) (*os.File, error) {
+	defer conn.Close()
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	_ = conn.SetReadBuffer(cmp.Or(f.config.room, Room)) // it is as large as the kernel allows
-	k := &socket{front: f, conn: conn, raw: raw, done: make(chan struct{})}
-	if err := k.allowed(); err != nil {
+	var fd int
+	cause := raw.Control(func(own uintptr) {
+		if fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			_ = unix.SetNonblock(fd, false) // so NewFile does not have it watched
+		}
+	})
+	if err := cmp.Or(cause, os.NewSyscallError("fcntl", err)); err != nil {
 		return nil, err
 	}
-	f.room = k.room()
-	if conn.LocalAddr().(*net.UDPAddr).IP.IsUnspecified() {
+	return os.NewFile(uintptr(fd), "udp"), nil
+}
+
+// prepare makes the socket ready to be read.
+func (k *socket) prepare() (err error) {
+	if k.raw, err = k.file.SyscallConn(); err != nil {
+		return err
+	}
+	if err := k.allowed(); err != nil {
+		return err
+	}
+	if k.local.(*net.UDPAddr).IP.IsUnspecified() {
 		if err := k.tellLocal(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return k, nil
+	if cause := k.raw.Control(func(fd uintptr) { k.gate, err = newGate(int(fd)) }); cause != nil {
+		return cause
+	}
+	return err
+}
+
+func (k *socket) close() {
+	if k.gate != nil {
+		k.gate.close()
+	}
+	_ = k.file.Close()
 }
 
 // allowed returns why the calls are refused that the front lives by, as a sandbox may
@@ -125,21 +172,21 @@ const longestDrain = 200 * time.Millisecond
 func (k *socket) stop() {
 	until := time.Now().Add(longestDrain)
 	k.until.Store(&until)
-	_ = k.conn.SetWriteDeadline(until)
-	_ = k.conn.SetReadDeadline(time.Unix(1, 0))
+	k.gate.end()
 	<-k.done
 }
 
 // run reads the socket until it is told to stop.
 func (k *socket) run() {
 	defer close(k.done)
-	for k.until.Load() == nil {
-		err := k.raw.Read(func(fd uintptr) bool { k.pump(int(fd)); return false })
-		if err != nil && !os.IsTimeout(err) {
-			return // closed
+	pump := func(fd uintptr) { k.pump(int(fd)) }
+	for wait := newBackoff(); k.until.Load() == nil; {
+		if err := k.gate.wait(); err != nil && !os.IsTimeout(err) {
+			wait.next(context.Background()) // and look all the same: what comes must be answered
 		}
+		_ = k.raw.Control(pump)
 	}
-	_ = k.raw.Control(func(fd uintptr) { k.pump(int(fd)) })
+	_ = k.raw.Control(pump)
 }
 
 // pump handles what has come, until there is nothing more.
@@ -199,6 +246,7 @@ func (k *socket) handle(fd, n int) {
 // flush sends the first n replies. Where the kernel has no room for them, it waits:
 // then the kernel keeps the queries, or drops them.
 func (k *socket) flush(fd, n int) {
+	wait := newBackoff()
 	for sent := 0; sent < n; {
 		done, errno := k.send.call(unix.SYS_SENDMMSG, fd, sent, n)
 		switch errno {
@@ -206,7 +254,7 @@ func (k *socket) flush(fd, n int) {
 			sent += done
 		case unix.EINTR:
 		case unix.EAGAIN:
-			if !k.writable() {
+			if !k.roomier(&wait) {
 				k.front.config.Counters.Unsent.Add(uint64(n - sent))
 				return
 			}
@@ -217,15 +265,12 @@ func (k *socket) flush(fd, n int) {
 	}
 }
 
-// writable waits until the kernel takes a reply again; false: the socket is closed,
-// or about to be.
-func (k *socket) writable() bool {
-	waited := false
-	return k.raw.Write(func(uintptr) bool {
-		was := waited
-		waited = true
-		return was
-	}) == nil
+// roomier waits for the kernel to have room for a reply again, and reports false when
+// the socket is to be closed.
+func (k *socket) roomier(wait *backoff) bool {
+	wait.next(context.Background())
+	until := k.until.Load()
+	return until == nil || time.Now().Before(*until)
 }
 
 // sendOne sends one reply. fd must be held by the caller.
@@ -235,7 +280,7 @@ func sendOne(fd int, octets []byte, p *peer) syscall.Errno {
 	var h unix.Msghdr
 	p.set(&h, &part)
 	for {
-		_, _, errno := syscall.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.MSG_DONTWAIT)
+		_, _, errno := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.MSG_DONTWAIT)
 		if errno != unix.EINTR {
 			return errno
 		}

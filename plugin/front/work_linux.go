@@ -125,7 +125,7 @@ func (w *writer) Keeper() *Keeper { return w.keeper }
 var errClosed = errors.New("closed")
 
 // LocalAddr is dns.ResponseWriter's.
-func (w *writer) LocalAddr() net.Addr { return w.socket.conn.LocalAddr() }
+func (w *writer) LocalAddr() net.Addr { return w.socket.local }
 
 // RemoteAddr is dns.ResponseWriter's.
 func (w *writer) RemoteAddr() net.Addr { return &w.client }
@@ -198,8 +198,8 @@ func (s *sending) send(k *socket, octets []byte, p *peer) error {
 	}
 	s.octets, s.peer = octets, p
 	defer func() { s.octets, s.peer = nil, nil }()
-	err := k.raw.Control(s.do)
-	for err == nil && s.errno == unix.EAGAIN && k.writable() {
+	err, wait := k.raw.Control(s.do), newBackoff()
+	for err == nil && s.errno == unix.EAGAIN && k.roomier(&wait) {
 		err = k.raw.Control(s.do)
 	}
 	if err == nil && s.errno != 0 {
