@@ -149,12 +149,10 @@ func (f *fronted) answer(r *frontRoute, dst []byte, q *answer.Query, client neti
 	if p == nil || n.config.Shadow || n.discovery.Owns(name, q.Type) || n.zoneOf(name) != nil {
 		return 0
 	}
-	if r.repeats {
-		if size := f.repeat(r, p, dst, q, client); size > 0 {
-			return size
-		}
+	v, absent := p.DecideBlock(name, client)
+	if absent && r.repeats {
+		return f.repeat(r, p, dst, q, client)
 	}
-	v := p.DecideBlock(name, client)
 	if !v.Blocked() {
 		return 0
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/nonudify/nonudify/plugin/answer"
 	"github.com/nonudify/nonudify/plugin/front"
 	"github.com/nonudify/nonudify/plugin/policy"
-	"github.com/nonudify/nonudify/plugin/rule"
 )
 
 // keeperKey is the key of the front.Keeper of a query in its context. The questions that
@@ -85,17 +84,14 @@ func cachesAll(k *cache.Cache) bool {
 
 func shuffles(h plugin.Handler) bool { return h.Name() == "loadbalance" }
 
-// repeat answers a query with what was answered a moment ago, and counts it as that
-// was counted. It does not rely on that for what matters: a name that is listed is never
-// answered so.
+// repeat answers a query for a name that is on no list with what was answered a moment
+// ago, and counts it as that was counted. 0: it was not.
 func (f *fronted) repeat(r *frontRoute, p *policy.Policy, dst []byte, q *answer.Query, client netip.Addr) int {
 	size := f.packets.Get(dst, q.Packet(), p.Stamp(client))
 	if size == 0 {
 		return 0
 	}
-	if v := p.Decide(q.Name(), client); v.Action != rule.None || v.Pending { // which counts it
-		return 0
-	}
+	p.CountAbsent(q.Name())
 	f.counters.Repeated.Add(1)
 	r.observer.observe(q, client, dst[:size])
 	return size

@@ -120,7 +120,7 @@ func TestFrontRepeats(t *testing.T) {
 				time.Sleep(time.Duration(r.IntN(5)) * time.Second)
 			}
 		}
-		if repeated := f.counters.Repeated.Load(); repeated < n/4 {
+		if repeated := f.counters.Repeated.Load(); repeated < n/5 {
 			t.Errorf("Only %d replies of %d were sent again", repeated, n)
 		} else {
 			t.Logf("%d replies of %d were sent again", repeated, n)

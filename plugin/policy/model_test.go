@@ -129,8 +129,9 @@ func TestModel(t *testing.T) {
 				t.Fatalf("%s: %s, want %s\nmodel: %+v", name, show(got), show(want), m)
 			}
 			seen[got.Action]++
-			if b := p.DecideBlock(qname, netip.Addr{}); got.Blocked() && b != got || !got.Blocked() && b != (Verdict{}) {
-				t.Fatalf("%s: DecideBlock says %s, Decide %s\nmodel: %+v", name, show(b), show(got), m)
+			b, absent := p.DecideBlock(qname, netip.Addr{})
+			if got.Blocked() && b != got || !got.Blocked() && b != (Verdict{}) || absent && got != (Verdict{}) {
+				t.Fatalf("%s: DecideBlock says %s, absent %t, Decide %s\nmodel: %+v", name, show(b), absent, show(got), m)
 			}
 			if !got.Blocked() || got.Open {
 				continue

@@ -74,7 +74,7 @@ func New(c Config) *Policy {
 func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
 	var k set.Key
 	k.Reset(qname)
-	if p.config.Zones != nil && p.config.Zones.Match(&k).Labels == 0 {
+	if p.outside(&k) {
 		return Verdict{}
 	}
 	excepted := Verdict{}
@@ -102,31 +102,56 @@ func (p *Policy) Decide(qname string, client netip.Addr) Verdict {
 
 // DecideBlock is Decide for those who act on blocks alone, and hand on all other
 // queries to where Decide is called: it returns the zero Verdict for these, and does
-// not count them.
-func (p *Policy) DecideBlock(qname string, client netip.Addr) Verdict {
+// not count them. absent reports that no list knows the name even by its filter: then
+// Decide would return the zero Verdict, too, and CountAbsent counts what it would.
+func (p *Policy) DecideBlock(qname string, client netip.Addr) (v Verdict, absent bool) {
 	var k set.Key
 	k.Reset(qname)
-	if p.config.Zones != nil && p.config.Zones.Match(&k).Labels == 0 {
+	if p.outside(&k) {
+		return Verdict{}, true
+	}
+	absent = !p.config.Pending
+	for i := range p.config.Lists {
+		m := p.config.Lists[i].Set.Match(&k)
+		if m.Action == rule.Block {
+			return p.countBlock(&k, i, m, client), false
+		}
+		absent = absent && m == set.Match{}
+	}
+	return Verdict{}, absent
+}
+
+// countBlock returns the verdict on a name that the list at i is the first to block. It
+// counts the query if it is blocked.
+func (p *Policy) countBlock(k *set.Key, i int, m set.Match, client netip.Addr) Verdict {
+	l := &p.config.Lists[i]
+	v := p.block(k, l, m, client)
+	if !v.Blocked() {
 		return Verdict{}
 	}
-	for i := range p.config.Lists {
-		l := &p.config.Lists[i]
-		m := l.Set.Match(&k)
-		if m.Action != rule.Block {
-			continue
-		}
-		v := p.block(&k, l, m, client)
-		if !v.Blocked() {
-			return Verdict{}
-		}
-		for before := range p.config.Lists[:i] {
-			l := &p.config.Lists[before]
-			l.Counter.count(&k, l.Set.Match(&k))
-		}
-		l.Counter.count(&k, m)
-		return v
+	for before := range p.config.Lists[:i] {
+		l := &p.config.Lists[before]
+		l.Counter.count(k, l.Set.Match(k))
 	}
-	return Verdict{}
+	l.Counter.count(k, m)
+	return v
+}
+
+// CountAbsent counts a query that DecideBlock has found to be for an absent name.
+func (p *Policy) CountAbsent(qname string) {
+	var k set.Key
+	k.Reset(qname)
+	if p.outside(&k) {
+		return
+	}
+	for i := range p.config.Lists {
+		p.config.Lists[i].Counter.count(&k, set.Match{})
+	}
+}
+
+// outside reports whether a name is in none of the zones that the policy is for.
+func (p *Policy) outside(k *set.Key) bool {
+	return p.config.Zones != nil && p.config.Zones.Match(k).Labels == 0
 }
 
 // DecideTarget returns the verdict on a query name that is not blocked itself,
