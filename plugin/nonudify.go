@@ -231,6 +231,10 @@ func address(w dns.ResponseWriter) netip.Addr {
 // one that speaks the PROXY protocol stands before the server.
 func remote(w dns.ResponseWriter) net.Addr {
 	addr := w.RemoteAddr()
+	switch addr.(type) {
+	case *net.UDPAddr, *net.TCPAddr: // nearly always; to ask for a method takes longer
+		return addr
+	}
 	if proxied, ok := addr.(interface{ Unwrap() net.Addr }); ok {
 		return proxied.Unwrap()
 	}
