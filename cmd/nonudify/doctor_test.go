@@ -371,6 +371,19 @@ func TestDoctorUpstream(t *testing.T) {
 			wants(t, healthy(t, conf(own, "block own.example", "forward . "+tt.to)).run(t), tt.want)
 		})
 	}
+	controller := (&patient{answers: map[string]string{". NS": "REFUSED", "school.example. SOA": "", "1.0.10.in-addr.arpa. SOA": "", "other.example. SOA": "REFUSED"}}).start(t)
+	for _, tt := range []struct{ zone, want string }{
+		{"school.example", "fine   upstream: " + controller + " answers"},
+		{"SCHOOL.example.", "fine   upstream: " + controller + " answers"},
+		{"10.0.1.0/24", "fine   upstream: " + controller + " answers"},
+		{"other.example", "wrong  upstream: " + controller + " refuses to look up other.example: REFUSED"},
+		{"third.example", "hint   upstream: " + controller + " knows no third.example. See"},
+		{".", "wrong  upstream: " + controller + " refuses to look names up: REFUSED"},
+	} {
+		t.Run("of a zone, "+tt.zone, func(t *testing.T) {
+			wants(t, healthy(t, conf(own, "block own.example", "forward "+tt.zone+" "+controller)).run(t), tt.want)
+		})
+	}
 	t.Run("hijacks", func(t *testing.T) {
 		wants(t, healthy(t, conf(own, "block own.example", "forward . "+startLiar(t))).run(t), "answers with addresses for names that do not exist")
 	})
@@ -380,6 +393,19 @@ func TestDoctorUpstream(t *testing.T) {
 	t.Run("none", func(t *testing.T) {
 		wants(t, healthy(t, conf(own, "block own.example", "")).run(t), "hint   upstream: no resolver is named")
 	})
+}
+
+// TestZoneOf: the zone that forward is for, as doctor asks for it.
+func TestZoneOf(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		".": ".", "School.Example": "school.example.", "10.0.0.0/8": "10.in-addr.arpa.", "172.16.0.0/12": "16.172.in-addr.arpa.", "0.0.0.0/0": "in-addr.arpa.",
+		"192.0.2.7/32": "7.2.0.192.in-addr.arpa.", "2001:db8::/32": "8.b.d.0.1.0.0.2.ip6.arpa.",
+	} {
+		if got := zoneOf(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
 }
 
 // startLiar starts a resolver to which every name exists.

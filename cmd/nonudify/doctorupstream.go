@@ -17,6 +17,7 @@ const maxResolvers = 32
 
 // behind is a resolver that this one asks.
 type behind struct {
+	zone       string // what it is asked about, as a domain name with the dot at its end
 	at         netip.AddrPort
 	tls        bool
 	serverName string // that its certificate is for; "": its address
@@ -47,8 +48,9 @@ func (x *examination) upstreams() (all []behind, words int) {
 	for _, b := range x.blocks {
 		to, name := targets(b)
 		words += len(to)
-		for _, word := range to {
-			for _, one := range x.resolvers(word, name) {
+		for _, t := range to {
+			for _, one := range x.resolvers(t.word, name) {
+				one.zone = t.zone
 				if !slices.Contains(all, one) && len(all) < maxResolvers {
 					all = append(all, one)
 				}
@@ -58,13 +60,17 @@ func (x *examination) upstreams() (all []behind, words int) {
 	return all, words
 }
 
+// target is whom a forward directive names, and for which zone.
+type target struct{ zone, word string }
+
 // targets returns whom the forward directives of a block name, and whose certificate they
 // want.
-func targets(b caddyfile.ServerBlock) (to []string, serverName string) {
+func targets(b caddyfile.ServerBlock) (to []target, serverName string) {
 	d := caddyfile.NewDispenserTokens("", b.Tokens["forward"])
 	for d.Next() {
-		if args := d.RemainingArgs(); len(args) > 1 {
-			to = append(to, args[1:]...)
+		args := d.RemainingArgs()
+		for i := 1; i < len(args); i++ {
+			to = append(to, target{zoneOf(args[0]), args[i]})
 		}
 		for d.NextBlock() {
 			if property, args := d.Val(), d.RemainingArgs(); property == "tls_servername" && len(args) == 1 {
@@ -73,6 +79,24 @@ func targets(b caddyfile.ServerBlock) (to []string, serverName string) {
 		}
 	}
 	return to, serverName
+}
+
+// zoneOf returns the zone that forward is for, of a prefix that of its reverse names, or
+// the first of these zones if it ends inside of a label.
+func zoneOf(text string) string {
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return dns.Fqdn(parseKey(text).zone)
+	}
+	name, err := dns.ReverseAddr(p.Addr().String())
+	if err != nil {
+		return "."
+	}
+	bits := 4 // that a label stands for
+	if p.Addr().Is4() {
+		bits = 8
+	}
+	return strings.Join(strings.SplitAfter(name, ".")[(p.Addr().BitLen()-p.Bits())/bits:], "")
 }
 
 // resolvers returns what one word behind forward means: an address, or a file with some.
@@ -99,26 +123,37 @@ func (x *examination) resolvers(word, serverName string) (found []behind) {
 	return []behind{b}
 }
 
-// lookAtUpstream asks a resolver for what there is, and for what there is not.
+// lookAtUpstream asks a resolver for what there is, and for what there is not. One that is
+// asked about a zone alone, as a domain controller is, need not know anything else.
 func (x *examination) lookAtUpstream(b behind) {
 	const remedy = "Look at the connection of this machine and at its firewall, or name another resolver behind 'forward'"
-	reply, err := x.askBehind(b, ".", dns.TypeNS)
+	qtype := dns.TypeSOA
+	if b.zone == "." {
+		qtype = dns.TypeNS
+	}
+	reply, err := x.askBehind(b, b.zone, qtype)
 	switch {
 	case err != nil:
 		x.wrong("upstream", remedy, "%v does not answer: %v", b.at, err)
-		return
+	case reply.Rcode == dns.RcodeNameError && b.zone != ".":
+		x.hint("upstream", "See that it is the right one for this zone", "%v knows no %s", b.at, strings.TrimSuffix(b.zone, "."))
+	case reply.Rcode != dns.RcodeSuccess && b.zone != ".":
+		x.wrong("upstream", remedy, "%v refuses to look up %s: %s", b.at, strings.TrimSuffix(b.zone, "."), dns.RcodeToString[reply.Rcode])
 	case reply.Rcode != dns.RcodeSuccess:
 		x.wrong("upstream", remedy, "%v refuses to look names up: %s", b.at, dns.RcodeToString[reply.Rcode])
-		return
-	}
-	// A name that nobody can have (RFC 6761 §6.4), and that nobody has asked for before.
-	reply, err = x.askBehind(b, "nonudify-"+strings.ToLower(rand.Text()[:16])+".invalid.", dns.TypeA)
-	if err == nil && reply.Rcode == dns.RcodeSuccess && len(reply.Answer) > 0 {
+	case b.zone == "." && x.invents(b):
 		x.wrong("upstream", "Name another resolver behind 'forward', or have your provider turn that off: it is often called a search or navigation aid",
 			"%v answers with addresses for names that do not exist", b.at)
-		return
+	default:
+		x.fine("upstream", "%v answers", b.at)
 	}
-	x.fine("upstream", "%v answers", b.at)
+}
+
+// invents asks for a name that nobody can have (RFC 6761 §6.4), and that nobody has asked
+// for before.
+func (x *examination) invents(b behind) bool {
+	reply, err := x.askBehind(b, "nonudify-"+strings.ToLower(rand.Text()[:16])+".invalid.", dns.TypeA)
+	return err == nil && reply.Rcode == dns.RcodeSuccess && len(reply.Answer) > 0
 }
 
 // askBehind asks a resolver behind this one, as this one does.
