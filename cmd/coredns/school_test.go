@@ -17,7 +17,7 @@ func TestGroupsOfASchool(t *testing.T) {
 	dir := guideFiles(t, map[string]string{"allow.txt": "fine.example\n", "block.txt": "badsite.example\nfine.example\n"})
 	port := freePort(t)
 	corefile := swapped(t, guideBlock(t, "school.md", "corefile", "view exam"), ":53 {", ":"+port+" {", "bind 192.0.2.53 2001:db8::53", "bind 127.0.0.1",
-		"198.51.100.192/26", "127.0.40.0/24", "198.51.100.0/25", "127.0.10.0/24", "/etc/nonudify", dir, "/var/lib/nonudify", filepath.Join(dir, "state"))
+		"198.51.100.192/26", "127.0.40.0/24", "198.51.100.0/25", "127.0.10.0/24", "unix:/var/lib/nonudify/status.sock", "127.0.0.1:"+freePort(t), "/etc/nonudify", dir, "/var/lib/nonudify", filepath.Join(dir, "state"))
 	corefile = regexp.MustCompile(`(?m)^( +forward \S+) .*`).ReplaceAllString(corefile, "$1 "+up.addr)
 	i := start(t, corefile)
 	defer stop(i)

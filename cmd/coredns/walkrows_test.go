@@ -48,7 +48,7 @@ var readmeRows = []passageRow{
 var familyRows = []passageRow{
 	{guide: "docs/family.md", text: "ip -brief address", walk: &doing{prints: []string{"192.168.1.2"}}},
 	{guide: "docs/family.md", text: "apt install", walk: &doing{before: household}},
-	{guide: "docs/family.md", text: "nonudify doctor", walk: &doing{}},
+	{guide: "docs/family.md", text: "nonudify doctor", walk: &doing{prints: []string{"0 wrong"}}},
 	{guide: "docs/family.md", text: "dig @192.168.1.2", walk: &doing{prints: []string{"status: NXDOMAIN", "EDE: 17 (Filtered)"}, after: theRestPasses}},
 	{guide: "docs/family.md", text: "$ nslookup", walk: &doing{before: toldByRouter, code: 1, prints: []string{"Server:\t\t192.168.1.2", "can't find example.net: NXDOMAIN"}}},
 	{guide: "docs/family.md", text: "> nslookup", why: "for Windows"},
@@ -71,8 +71,10 @@ var schoolRows = []passageRow{
 	{guide: "docs/school.md", language: "powershell", why: "for Windows Server"},
 	{guide: "docs/school.md", text: "> reg import", by: "TestDeviceRegistry"},
 	{guide: "docs/school.md", text: "chrome.json", walk: &doing{before: settingsOfDevices}},
-	{guide: "docs/school.md", text: "nonudify check -conf", walk: &doing{prints: []string{"example.net at .:53", ": blocked"}}},
-	{guide: "docs/school.md", text: "nonudify doctor", walk: &doing{}},
+	{guide: "docs/school.md", text: "nonudify page", walk: &doing{before: groupsOfSchool, after: pageAsFiles}},
+	{guide: "docs/school.md", text: "www.example.net", walk: &doing{prints: []string{"www.example.net at .:53, view pupils: passed, allowed by the operator"}, after: letThrough}},
+	{guide: "docs/school.md", text: "nonudify check -conf", walk: &doing{prints: []string{"0 wrong", "builtin  100", "example.net at .:53, view pupils: blocked"}}},
+	{guide: "docs/school.md", text: "nonudify doctor", walk: &doing{prints: []string{"0 wrong"}}},
 }
 
 var pageRows = []passageRow{

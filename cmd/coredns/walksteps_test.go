@@ -54,6 +54,27 @@ func schoolhouse(t *testing.T, w *walker) {
 	w.write(t, filepath.Join(w.notes, "Corefile"), w.shownCorefile(t, "# What all groups have."))
 }
 
+// groupsOfSchool: the reader has written the configuration with all groups in the place of
+// what init wrote.
+func groupsOfSchool(t *testing.T, w *walker) {
+	w.write(t, "/etc/nonudify/Corefile", w.shownCorefile(t, "# What all groups have."))
+	w.write(t, filepath.Join(w.notes, "asked"), "restart nonudify\n")
+	w.act(t)
+}
+
+// pageAsFiles: the page is there, and says whose it is.
+func pageAsFiles(t *testing.T, w *walker, _ string) {
+	if html := w.read(t, "helppage/help/index.html"); !strings.Contains(html, "Help and support") || !strings.Contains(html, "Example School") {
+		t.Errorf("The page is\n%s", html)
+	}
+}
+
+// letThrough: what was blocked with its parent is not any more, and nothing else.
+func letThrough(t *testing.T, w *walker, _ string) {
+	w.answers(t, serverOf[w.guide], "www.example.net.", "NOERROR")
+	w.answers(t, serverOf[w.guide], "example.net.", "NOERROR 15")
+}
+
 // serverOf is where the resolver of a guide answers.
 var serverOf = map[string]string{"docs/family.md": "192.168.1.2", "docs/school.md": "192.0.2.53"}
 
