@@ -83,6 +83,7 @@ func TestBeforeStart(t *testing.T) {
 		{"dnsmasq has all addresses", nil, []held{{"udp", "00000000:0035", "07", "dnsmasq"}}, other,
 			[]string{"port 53 of 127.0.0.1 belongs to dnsmasq", "server=127.0.0.1#1053", "port=0"}},
 		{"named over TCP alone", nil, []held{{"tcp", "0100007F:0035", "0A", "named"}}, other, []string{"belongs to named", "forwarders { 127.0.0.1 port 1053; };"}},
+		{"a service with another name than its program", nil, []held{{"udp", "0100007F:0035", "07", "pdns_recursor"}}, other, []string{"belongs to pdns_recursor", " pdns-recursor"}},
 		{"a machine of the other byte order", nil, []held{{"udp", "7F000001:0035", "07", "unbound"}}, other, []string{"belongs to unbound", "forward-addr: 127.0.0.1@1053"}},
 		{"systemd-resolved has another address", nil, []held{{"udp", "3500007F:0035", "07", "systemd-resolve"}}, "nameserver 127.0.0.53\n", nil},
 		{"systemd-resolved, and all are wanted", []string{"    bind 127.0.0.1\n", ""}, []held{{"udp", "3500007F:0035", "07", "systemd-resolve"}}, "nameserver 127.0.0.53\n",
