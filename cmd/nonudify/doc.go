@@ -638,7 +638,7 @@
 //	filter      whether it denies a name of each list
 //	bypass      whether it denies the names by which browsers and phones find their way round it
 //	discovery   what devices are told of encrypted listeners, and their certificates
-//	upstream    whether the resolvers behind answer, are not this one, and make up no addresses
+//	upstream    whether the resolvers behind answer, are not this one, do not ask it in turn, and make up no addresses
 //	page        whether the help page answers, and its certificate
 //	metrics     where the prometheus plugin tells them on this machine
 //	source      with -network: whether the servers of lists answer

@@ -34,6 +34,11 @@ func (x *examination) lookAtUpstreams() {
 			x.wrong("upstream", "Name another resolver behind 'forward'", "%v is this resolver itself: what is not blocked is asked of it again and again", b.at)
 			continue
 		}
+		if x.comesBack(b) {
+			x.wrong("upstream", "If it is your router, take this machine out of its settings for the Internet, and leave it in those for the home network; or name another resolver behind 'forward'",
+				"%v asks this resolver in turn: what is not blocked goes round in a circle, and no site is found", b.at)
+			continue
+		}
 		x.lookAtUpstream(b)
 	}
 }
@@ -41,6 +46,23 @@ func (x *examination) lookAtUpstreams() {
 // reachedAs reports whether a query to an address comes to the listener.
 func (l *listener) reachedAs(at netip.AddrPort) bool {
 	return l.at == at || l.any && at.Addr().IsLoopback() && at.Port() == l.at.Port()
+}
+
+// comesBack reports whether a resolver that is asked about everything asks this one in turn.
+// It then finds the name that no other resolver has, at the same address. One of a single
+// zone, such as a domain controller, may ask this one about all others.
+func (x *examination) comesBack(b behind) bool {
+	if len(x.ours) == 0 || b.zone != "." {
+		return false
+	}
+	return slices.ContainsFunc([]uint16{dns.TypeA, dns.TypeAAAA}, func(qtype uint16) bool {
+		own, err := x.ask(x.ours[0].at, checkName+".", qtype, false)
+		if err != nil || len(own.Answer) != 1 {
+			return false
+		}
+		reply, err := x.askBehind(b, checkName+".", qtype)
+		return err == nil && len(reply.Answer) == 1 && dns.IsDuplicate(own.Answer[0], reply.Answer[0])
+	})
 }
 
 // upstreams returns the resolvers behind the server blocks, and how many words name them.
