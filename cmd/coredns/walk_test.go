@@ -339,7 +339,7 @@ var packaged = []string{
 
 // others is what belongs to the systems and the products that guides are about.
 var others = []string{
-	"/dev/", "/tmp/", "/bin/sh", "/etc/ssl/", "/etc/letsencrypt/live/", "/var/www/", "/usr/local/share", "/opt/AdGuardHome/lists/",
+	"/dev/", "/tmp/", "/bin/sh", "/etc/ssl/", "/etc/letsencrypt/live/", "/var/www/", "/usr/local", "/usr/local/go/", "/usr/local/share", "/opt/AdGuardHome/lists/",
 	"/etc/sysupgrade.conf", "/etc/pihole/", "/etc/opt/chrome/policies/managed/", "/etc/chromium/policies/managed/", "/etc/firefox/policies/",
 	"/etc/coredns/", "/var/lib/knot-resolver/", "/media/",
 	"/O", // the begin of a subject of a certificate

@@ -47,6 +47,8 @@ var readmeRows = []passageRow{
 
 var familyRows = []passageRow{
 	{guide: "docs/family.md", text: "ip -brief address", walk: &doing{prints: []string{"192.168.1.2"}}},
+	{guide: "docs/family.md", text: "git clone", why: "fetches Go and the source; TestInstall of deploy/packages makes the package of it, and installs that"},
+	{guide: "docs/family.md", text: "git pull", why: "fetches the source; TestInside of deploy/packages installs a newer package over an older one"},
 	{guide: "docs/family.md", text: "apt install", walk: &doing{before: household}},
 	{guide: "docs/family.md", text: "nonudify doctor", walk: &doing{prints: []string{"0 wrong"}}},
 	{guide: "docs/family.md", text: "dig @192.168.1.2", walk: &doing{prints: []string{"status: NXDOMAIN", "EDE: 17 (Filtered)"}, after: theRestPasses}},
@@ -57,7 +59,8 @@ var familyRows = []passageRow{
 	{guide: "docs/family.md", text: "/etc/init.d/nonudify restart", walk: &doing{before: anotherRouter, after: largeRouter}},
 	{guide: "docs/family.md", text: "-to pihole", walk: &doing{after: piHole}},
 	{guide: "docs/family.md", text: "-to adblock", walk: &doing{after: adGuardHome}},
-	{guide: "docs/family.md", text: "action sinkhole", walk: &doing{save: "/etc/nonudify/Corefile", after: pageInPlace}},
+	{guide: "docs/family.md", text: "action sinkhole", walk: &doing{before: writtenByInit, after: pageInPlace}},
+	{guide: "docs/family.md", text: "bypass canary", walk: &doing{after: waysClosed}},
 	{guide: "docs/family.md", text: "fine.example", walk: &doing{before: household, prints: []string{"fine.example at .:53: not listed"}}},
 	{guide: "docs/family.md", text: "systemctl reload", walk: &doing{prints: []string{"example.net at .:53: blocked"}, after: theRestPasses}},
 	{guide: "docs/family.md", text: "uci -q delete", walk: &doing{loose: true, after: routerAsBefore}},

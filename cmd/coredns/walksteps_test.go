@@ -42,6 +42,21 @@ func household(t *testing.T, w *walker) {
 	}
 }
 
+// writtenByInit: the Corefile is as init has written it.
+func writtenByInit(t *testing.T, w *walker) {
+	if out, code := w.sh(t, "nonudify init -force -y family", false); code != 0 {
+		t.Fatal(out)
+	}
+}
+
+// waysClosed: browsers and phones hear that they shall ask the resolver of the network.
+func waysClosed(t *testing.T, w *walker, _ string) {
+	for _, name := range []string{"use-application-dns.net.", "mask.icloud.com."} {
+		w.answers(t, serverOf[w.guide], name, "NXDOMAIN 15")
+	}
+	w.answers(t, serverOf[w.guide], "example.com.", "NOERROR")
+}
+
 // toldByRouter: the reader's computer has heard from the router whom to ask.
 func toldByRouter(t *testing.T, w *walker) {
 	w.write(t, "/etc/resolv.conf", "nameserver 192.168.1.2\n")
