@@ -83,6 +83,8 @@ func (s *sources) release() {
 // trial it tells nobody outside what it would do: it publishes no policy zone.
 func (n *NoNudify) follow(c *caddy.Controller) {
 	i := instanceOf(c)
+	i.crew.handlers = append(i.crew.handlers, n)
+	n.crew = i.crew
 	first := false
 	c.OnFirstStartup(func() error { first = true; return nil })
 	c.OnStartup(func() error {
@@ -106,7 +108,7 @@ func (n *NoNudify) follow(c *caddy.Controller) {
 		return nil
 	})
 	c.OnRestartFailed(func() error { onTrial.stopOthers(i); return nil })
-	c.OnShutdown(func() error { onTrial.acquit(others(i)); n.stop(); return nil })
+	c.OnShutdown(func() error { n.ending.Store(true); onTrial.acquit(others(i)); n.stop(); return nil })
 }
 
 // start takes hold of all lists, builds the first policy of them and serves the

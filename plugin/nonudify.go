@@ -54,6 +54,8 @@ type NoNudify struct {
 	// without. Asked for by openFront, the server forgets it.
 	decorate func(*dnsserver.Server) dns.DecorateWriter
 	repeated atomic.Bool // the front may send replies of this server block again
+	ending   atomic.Bool // the server was told to end, or another instance has taken over
+	crew     *crew       // of its instance; nil outside of CoreDNS
 
 	mu       sync.Mutex // one rebuild of the policy at a time
 	heldBack bool       // policy zones are not to say anything yet; guarded by mu
@@ -62,13 +64,6 @@ type NoNudify struct {
 
 // Name returns the directive's name, by which other plugins find this one.
 func (n *NoNudify) Name() string { return directive.Name }
-
-// Ready reports whether queries are judged: every list is loaded, or the
-// configuration says not to wait for those that are not.
-func (n *NoNudify) Ready() bool {
-	p := n.policy.Load()
-	return p != nil && p.Ready()
-}
 
 // ServeDNS answers queries for blocked names and hands all others on. Its
 // frame is small on purpose: the rest of the chain runs on top of it, in a

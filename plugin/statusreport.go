@@ -46,7 +46,7 @@ func requestsOfPage() uint64 {
 func (n *NoNudify) server() status.Server {
 	c := n.config
 	s := status.Server{
-		Names: n.place.labels, Zones: c.Zones, Ready: n.Ready(), Action: c.Answer.Action.String(), Reason: c.Reason.String(),
+		Names: n.place.labels, Zones: c.Zones, Ready: n.judges(), Action: c.Answer.Action.String(), Reason: c.Reason.String(),
 		Clients: c.Clients.Args(), Except: c.Except.Args(), Organization: c.Answer.Organization, Contacts: c.Answer.Contacts, Loggers: n.place.loggers,
 	}
 	if c.Shadow {

@@ -27,6 +27,8 @@ type instance struct {
 	// started are its handlers that have started, until one cannot.
 	started []*NoNudify
 
+	crew *crew // all its handlers
+
 	surveyed bool // its server blocks have been looked at as a whole
 
 	blocks     []*dnsserver.Config // where there is a front; complete when it starts
@@ -47,7 +49,7 @@ func instanceOf(c *caddy.Controller) *instance {
 	if i, ok := c.Get(instanceKey{}).(*instance); ok {
 		return i
 	}
-	i := &instance{copies: map[string]string{}, sites: map[string]*site{}, paths: map[string]bool{}, origins: map[string]*directive.Config{}}
+	i := &instance{crew: &crew{}, copies: map[string]string{}, sites: map[string]*site{}, paths: map[string]bool{}, origins: map[string]*directive.Config{}}
 	c.Set(instanceKey{}, i)
 	return i
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,14 +20,32 @@ import (
 // TestDrain: a server that is told to end says first that it is not ready, so that
 // the route to it is withdrawn, and goes on to answer and to filter all that time
 // for those who still come. That is what docs/isp.md and deploy/kubernetes build on.
+// CoreDNS's ready forgets to close its listener after a reload that has failed: there
+// it says so to those who have it ask continuously.
 func TestDrain(t *testing.T) {
-	t.Parallel()
+	for _, tt := range []struct {
+		name, monitor string
+		wrong         bool // a Corefile that is wrong has been loaded before
+	}{
+		{"at once", "", false},
+		{"continuously", " {\n        monitor continuously\n    }", false},
+		{"after a wrong Corefile", " {\n        monitor continuously\n    }", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			drain(t, tt.monitor, tt.wrong)
+		})
+	}
+}
+
+func drain(t *testing.T, monitor string, wrong bool) {
+	t.Helper()
 	up := newUpstream(t)
 	dir := t.TempDir()
 	ready := freeAddress(t)
 	corefile := fmt.Sprintf(`.:{$PORT} {
     bind 127.0.0.1
-    ready %s
+    ready %s%s
     health %s {
         lameduck 60s
     }
@@ -36,7 +55,7 @@ func TestDrain(t *testing.T) {
     }
     cache
     forward . %s
-}`, ready, freeAddress(t), dir, up.addr)
+}`, ready, monitor, freeAddress(t), dir, up.addr)
 	for name, text := range map[string]string{"Corefile": corefile, "list.txt": "badsite.example\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -46,6 +65,9 @@ func TestDrain(t *testing.T) {
 	t.Cleanup(func() { p.cmd.Process.Kill() }) // nobody waits for the end of the minute
 	if status := readiness(t, ready); status != http.StatusOK {
 		t.Fatalf("Ready is %d before the end", status)
+	}
+	if wrong {
+		failReload(t, p, filepath.Join(dir, "Corefile"))
 	}
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	err := poll(func() error {
@@ -70,5 +92,27 @@ func TestDrain(t *testing.T) {
 				t.Errorf("%s over %s, while the server ends: %v %v", name, network, reply, err)
 			}
 		}
+	}
+}
+
+// failReload has a resolver read its Corefile once it has been made wrong.
+func failReload(t *testing.T, p *process, corefile string) {
+	t.Helper()
+	text, err := os.ReadFile(corefile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(corefile, []byte(swapped(t, string(text), "nonudify {", "nonudify {\n        reason none")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Process.Signal(syscall.SIGUSR1)
+	err = poll(func() error {
+		if !strings.Contains(p.out.String(), "[ERROR] SIGUSR1") {
+			return errors.New("no word of the reload")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -81,6 +81,37 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// TestReadyOfAll: a server is not ready while any of its server blocks waits for a
+// list, whichever stands last in the Corefile. Not in parallel, as TestStart.
+func TestReadyOfAll(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		t.Run(fmt.Sprint(first), func(t *testing.T) {
+			p, ready := newPublisher(t), freeAddress(t)
+			p.reply(sourcetest.Reply{Status: 503})
+			up := newUpstream(t)
+			blocks := []string{block(up, p.list("refresh 1s", p.plain())), strings.Replace(block(up, "list builtin"), ".:0", ".:"+freePort(t), 1)}
+			if !first {
+				slices.Reverse(blocks)
+			}
+			i := start(t, strings.ReplaceAll(strings.Join(blocks, "\n"), "bind", "ready "+ready+"\n bind"))
+			defer stop(i)
+			if got := readiness(t, ready); got != http.StatusServiceUnavailable {
+				t.Errorf("While one of two waits, ready says %d", got)
+			}
+			p.publish(edition(1) + "always.example\n")
+			err := poll(func() error {
+				if got := readiness(t, ready); got != http.StatusOK {
+					return fmt.Errorf("with all lists, ready says %d", got)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // builtinName returns a name of the built-in list.
 func builtinName(t *testing.T) string {
 	t.Helper()
