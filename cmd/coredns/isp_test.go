@@ -162,7 +162,7 @@ func TestBehindDnsdist(t *testing.T) {
 		{"127.0.4.1", "www.badsite.example.", "NXDOMAIN 17"},
 		{"127.0.4.9", "www.badsite.example.", "NOERROR"}, // has paused the filter
 		{"127.0.5.1", "www.badsite.example.", "NOERROR"},
-		{"127.0.4.1", "filter-check.isp.example.", "NXDOMAIN 17"},
+		{"127.0.4.1", "filter-blocked.isp.example.", "NXDOMAIN 17"},
 		{"127.0.4.1", "good.example.", "NOERROR"},
 		{"127.0.5.1", "good.example.", "NOERROR"},
 	} {
@@ -202,4 +202,36 @@ func TestRoute(t *testing.T) {
 			t.Errorf("%v: %s", err, out)
 		}
 	}
+}
+
+// TestRouteCheck runs the check that a route hangs on: it fails when the filter does
+// not act, unless that is meant so, and when nobody answers.
+func TestRouteCheck(t *testing.T) {
+	installed(t, "curl")
+	installed(t, "dig")
+	up := newUpstream(t)
+	dir, port, ready := t.TempDir(), freePort(t), freeAddress(t)
+	script := swapped(t, guideBlock(t, "isp.md", "sh", "nonudify-check: exit 0"), "192.0.2.53 192.0.2.54", "127.0.0.1", `"@$address"`, `-p `+port+` "@$address"`, "/etc/coredns", dir, "127.0.0.1:8181", ready)
+	check := func(state string, want int) {
+		t.Helper()
+		cmd := exec.Command("sh", "-c", script)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != want {
+			t.Errorf("%s: the check ends with %d, want %d\n%s", state, got, want, out)
+		}
+	}
+	serve := func(more string) func() {
+		i := start(t, fmt.Sprintf(".:%s {\n bind 127.0.0.1\n ready %s\n nonudify {\n  block filter-blocked.isp.example\n %s\n }\n forward . %s\n}\n", port, ready, more, up.addr))
+		return func() { stop(i) }
+	}
+	check("nobody is there", 1)
+	end := serve("")
+	check("it filters", 0)
+	end()
+	defer serve("action shadow")()
+	check("it filters nothing", 1)
+	if err := os.WriteFile(filepath.Join(dir, "filter-off"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	check("it is off on purpose", 0)
 }

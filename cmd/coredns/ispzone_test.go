@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -88,6 +89,21 @@ func (f *guideFleet) excepts(server string) {
 	f.comes(server, "127.0.4.1", "fine.badsite.example.", upstreamAddress)
 }
 
+// hears wants a resolver to take the primary's word that the zones have changed.
+func (f *guideFleet) hears(server string) {
+	f.t.Helper()
+	c := dns.Client{Timeout: 10 * time.Second, Dialer: &net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP("127.0.0.1")}}}
+	for _, zone := range []string{"nudify.rpz.", "orders.rpz."} {
+		reply, _, err := c.Exchange(new(dns.Msg).SetNotify(zone), server)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if reply.Rcode != dns.RcodeSuccess {
+			f.t.Errorf("A NOTIFY of the primary for %s is answered with %s", zone, dns.RcodeToString[reply.Rcode])
+		}
+	}
+}
+
 // checked runs a program's own check of its configuration.
 func (f *guideFleet) checked(program string, args ...string) {
 	f.t.Helper()
@@ -108,7 +124,7 @@ func TestPolicyZoneForBIND(t *testing.T) {
 	f := newGuideFleet(t)
 	host, port := f.upstreamParts()
 	config := swapped(t, guideBlocks(t, "isp.md", "bind")[0], "/etc/bind", f.dir, "198.51.100.0/24", "127.0.4.0/24",
-		"192.0.2.1 key", "127.0.0.1 port "+f.dns+" key")
+		"192.0.2.1 key", "127.0.0.1 port "+f.dns+" key", "192.0.2.1; optin", "127.0.0.1; optin")
 	path := p.write("named.conf", fmt.Sprintf(`options {
 	directory "%[1]s"; pid-file none; lock-file none; session-keyfile none;
 	listen-on port %[2]s { 127.0.0.1; }; listen-on-v6 { none; };
@@ -120,6 +136,7 @@ controls { };
 	p.start(nil, "-g", "-c", path)
 	f.holds(p.addr())
 	f.excepts(p.addr())
+	f.hears(p.addr())
 }
 
 // TestPolicyZoneForUnbound: tags make it the subscriber's choice, and the zone comes
@@ -128,11 +145,12 @@ func TestPolicyZoneForUnbound(t *testing.T) {
 	p := newPeer(t, expected(t, "unbound"))
 	f := newGuideFleet(t)
 	config := swapped(t, guideBlocks(t, "isp.md", "unbound")[0], "/etc/ssl/certs/ca-certificates.crt", os.Getenv("SSL_CERT_FILE"), "198.51.100.0/24", "127.0.4.0/24",
-		"192.0.2.1@853#rpz.isp.example", "127.0.0.1@"+f.tls+"#"+serverName, "192.0.2.1\n", "127.0.0.1@"+f.dns+"\n", "/var/lib/unbound", p.dir)
+		"192.0.2.1@853#rpz.isp.example", "127.0.0.1@"+f.tls+"#"+serverName, "192.0.2.1\n", "127.0.0.1@"+f.dns+"\n", "192.0.2.1 allow", "127.0.0.1 allow", "/var/lib/unbound", p.dir)
 	path := p.write("unbound.conf", fmt.Sprintf(`%[5]s
 server:
     interface: 127.0.0.1@%[2]s
-    access-control: 127.0.0.0/8 allow
+    access-control: 127.0.0.0/24 refuse
+    access-control: 127.0.5.0/24 allow
     do-not-query-localhost: no
     do-ip6: no
     username: ""
@@ -152,6 +170,7 @@ forward-zone:
 	p.start(nil, "-d", "-c", path)
 	f.holds(p.addr())
 	f.excepts(p.addr())
+	f.hears(p.addr())
 }
 
 // TestPolicyZoneForPowerDNS: a script makes it the subscriber's choice.
