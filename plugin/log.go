@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime/debug"
+	"strings"
 
 	clog "github.com/coredns/coredns/plugin/pkg/log"
 
@@ -76,3 +77,7 @@ func signedBy(l *feed.List) string {
 	}
 	return fmt.Sprintf(", signed with key %016X", l.Signature.KeyID)
 }
+
+// oneLine returns what an error says in one line: CoreDNS joins those of several
+// secondaries by line feeds, and a program that reads the log takes each for an entry.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

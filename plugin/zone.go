@@ -248,7 +248,7 @@ func reportZone(origin string, e primary.Event) {
 	case e.Err != nil && e.Serial == 0:
 		log.Errorf("Policy zone %s: not using its history on disk, secondaries get all of it once: %v", origin, e.Err)
 	case e.Err != nil:
-		log.Warningf("Policy zone %s: %v", origin, e.Err)
+		log.Warningf("Policy zone %s: %s", origin, oneLine(e.Err))
 	case e.New:
 		log.Infof("Policy zone %s: serial %d, %d records", origin, e.Serial, e.Records)
 	}

@@ -109,6 +109,7 @@ func TestParse(t *testing.T) {
 		{"list a.txt key RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH signature sigs/a.sig shrink 0 max 100", Config{Lists: []List{{
 			Name: "a", Sources: []string{"a.txt"}, Keys: []feed.Key{key(t, "RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH")}, Signature: "sigs/a.sig", Shrink: feed.NoFall, MaxBytes: 100,
 		}}}},
+		{"list https://lists.example/x.txt max 20k", Config{Lists: []List{{Name: "x", Sources: []string{"https://lists.example/x.txt"}, Shrink: 20, MaxBytes: 20 << 10}}}},
 		{"list https://lists.example/x.txt shrink off max 1GiB", Config{Lists: []List{{Name: "x", Sources: []string{"https://lists.example/x.txt"}, MaxBytes: 1 << 30}}}},
 		{"list axfr://192.0.2.1/Nudify.RPZ.", Config{Lists: []List{{Name: "Nudify.RPZ.", Sources: []string{"axfr://192.0.2.1/Nudify.RPZ."}, Format: list.RPZ, Shrink: 20}}}},
 		{"list axfrs://ns1.example/rpz?tsig=k axfr://ns2.example:5353/rpz?tsig=k&algorithm=hmac-sha512 name z", Config{Lists: []List{{

@@ -237,11 +237,11 @@ func parseShrink(s string) (int, error) {
 // maxListBytes bounds what max may say: a set can index 2 GiB of names.
 const maxListBytes = 16 << 30
 
-// parseBytes reads a number of bytes, in units of 1024 if it ends in K, M or G.
+// parseBytes reads a number of bytes, in units of 1024 if it ends in K, M or G, or in their lower case.
 func parseBytes(s string) (int64, error) {
 	digits, shift := s, 0
 	for i, unit := range []string{"K", "M", "G"} {
-		if d, ok := strings.CutSuffix(strings.TrimSuffix(s, "iB"), unit); ok {
+		if d, ok := strings.CutSuffix(strings.ToUpper(strings.TrimSuffix(s, "iB")), unit); ok {
 			digits, shift = d, 10*(i+1)
 		}
 	}
