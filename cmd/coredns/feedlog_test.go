@@ -83,13 +83,13 @@ func TestLogOfChanges(t *testing.T) {
 	s.until("edition2.example", denies)
 	var got []string
 	for _, line := range logged.with(p.name) {
-		for _, word := range []string{"has expired", "fetching it", "404", "text/html", "fresh again", "serial 1", "serial 2"} {
+		for _, word := range []string{"has expired", "fetching it", ": 404", "text/html", "fresh again", "serial 1", "serial 2"} {
 			if strings.Contains(line, word) {
 				got = append(got, word)
 			}
 		}
 	}
-	if want := "[fetching it serial 1 has expired 404 text/html fresh again serial 2]"; fmt.Sprint(got) != want {
+	if want := "[fetching it serial 1 has expired : 404 text/html fresh again serial 2]"; fmt.Sprint(got) != want {
 		t.Errorf("The log says %v, want %s: %q", got, want, logged.with(p.name))
 	}
 }
