@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -234,4 +236,40 @@ func TestRouteCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("it is off on purpose", 0)
+}
+
+// builtTool builds the tool, by the name that guides call it.
+func builtTool(t *testing.T) string {
+	t.Helper()
+	tool := filepath.Join(t.TempDir(), "nonudify")
+	if out, err := exec.Command("go", "build", "-o", tool, "../nonudify").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return tool
+}
+
+// TestSeeItRefuse: of the editions of the guide, the first is taken, and each of the
+// others is refused for what the guide says.
+func TestSeeItRefuse(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "www"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(dir, "www"))))
+	defer web.Close()
+	script := guideBlock(t, "isp.md", "sh", "nonudify keygen")
+	want := regexp.MustCompile(`take +# (.*)`).FindAllStringSubmatch(script, -1)
+	cmd := exec.Command("sh", "-c", swapped(t, script, "http://127.0.0.1:8000", web.URL))
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(builtTool(t))+":"+os.Getenv("PATH"))
+	out, _ := cmd.CombinedOutput() // the last is refused
+	got := regexp.MustCompile(`(?m)nudify\.txt: (new|refused\n +cause +\w+)$`).FindAllStringSubmatch(string(out), -1)
+	if len(got) != len(want) || len(want) < 5 {
+		t.Fatalf("%d editions were judged, and the guide has %d:\n%s", len(got), len(want), out)
+	}
+	for i := range got {
+		if said := regexp.MustCompile(`\n +cause +`).ReplaceAllString(got[i][1], ": "); said != want[i][1] {
+			t.Errorf("Edition %d: %s, want %s\n%s", i+1, said, want[i][1], out)
+		}
+	}
 }

@@ -193,11 +193,8 @@ func TestPolicyZoneForPowerDNS(t *testing.T) {
 func TestPolicyZoneForKnotResolver(t *testing.T) {
 	p := newPeer(t, expected(t, "kresd"))
 	f := newGuideFleet(t)
-	tool := filepath.Join(t.TempDir(), "nonudify")
-	if out, err := exec.Command("go", "build", "-o", tool, "../nonudify").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	fetch := guideBlock(t, "isp.md", "sh", "nonudify fetch")
+	tool := builtTool(t)
+	fetch := guideBlock(t, "isp.md", "sh", "nonudify fetch -tsig")
 	for _, zone := range []string{"nudify", "orders"} {
 		script := strings.ReplaceAll(swapped(t, fetch, "192.0.2.1", "127.0.0.1:"+f.dns, "/var/lib/knot-resolver", p.dir), "nudify.", zone+".")
 		cmd := exec.Command("sh", "-ec", script)

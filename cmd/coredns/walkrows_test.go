@@ -97,7 +97,8 @@ var pageRows = []passageRow{
 var otherRows = []passageRow{
 	{guide: "docs/bypass.md", text: "00 24", why: "octets of a DHCP option, for a DHCP server"},
 	{guide: "docs/helplines.md", by: "TestGuide"},
-	{guide: "docs/isp.md", text: "nonudify-check: exit 0", by: "TestRoute"},
+	{guide: "docs/isp.md", text: "nonudify keygen -nopass", by: "TestSeeItRefuse"},
+	{guide: "docs/isp.md", text: "nonudify-check: exit 0", by: "TestRouteCheck"},
 	{guide: "docs/isp.md", text: "nonudify-route: announces", by: "TestRoute"},
 	{guide: "docs/isp.md", text: "nonudify fetch -tsig", by: "TestPolicyZoneForKnotResolver"},
 	{guide: "docs/managed-ca.md", language: "sh", by: "TestGuide"},
