@@ -24,7 +24,7 @@ func frontDesc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	frontQueriesDesc = frontDesc("front_queries_total", "Counter of datagrams that the UDP front has read, by what became of them.", "fate")
+	frontQueriesDesc = frontDesc("front_queries_total", "Counter of datagrams that came to the UDP front, by what became of them.", "fate")
 	frontSpilledDesc = frontDesc("front_spilled_total", "Counter of goroutines that the UDP front has started because all of its workers were busy.")
 	frontUnsentDesc  = frontDesc("front_unsent_total", "Counter of replies of the UDP front that the kernel did not take.")
 	frontSteeredDesc = frontDesc("front_steered", "1 when the UDP front gets all datagrams, 0 when it gets a share of them.")
@@ -41,6 +41,9 @@ func (f *frontage) Describe(ch chan<- *prometheus.Desc) {
 func (f *frontage) Collect(ch chan<- prometheus.Metric) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, d := range f.open {
+		d.Tally()
+	}
 	for server, c := range f.counters {
 		count := func(d *prometheus.Desc, v uint64, labels ...string) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{server}, labels...)...)
@@ -51,6 +54,7 @@ func (f *frontage) Collect(ch chan<- prometheus.Metric) {
 		count(frontQueriesDesc, repeated, "repeated")
 		count(frontQueriesDesc, grow(&told.passed, c.Passed.Load(), dropped), "passed")
 		count(frontQueriesDesc, dropped, "dropped")
+		count(frontQueriesDesc, c.Overflowed.Load(), "overflowed")
 		count(frontSpilledDesc, c.Spilled.Load())
 		count(frontUnsentDesc, c.Unsent.Load())
 	}

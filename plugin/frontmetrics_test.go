@@ -11,6 +11,7 @@ import (
 // TestFrontCountersGrow: what is counted of a batch before all of it is takes nothing back.
 func TestFrontCountersGrow(t *testing.T) {
 	c := new(front.Counters)
+	c.Overflowed.Store(3)
 	f := &frontage{counters: map[string]*front.Counters{"dns://192.0.2.53:53": c}}
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(f)
@@ -18,9 +19,9 @@ func TestFrontCountersGrow(t *testing.T) {
 		all, repeated, sent, dropped uint64
 		want                         map[string]float64
 	}{
-		{100, 0, 50, 0, map[string]float64{"answered": 100, "repeated": 0, "passed": 50, "dropped": 0}},
-		{100, 60, 50, 7, map[string]float64{"answered": 100, "repeated": 60, "passed": 50, "dropped": 7}}, // in the middle of a batch
-		{164, 60, 59, 7, map[string]float64{"answered": 104, "repeated": 60, "passed": 52, "dropped": 7}},
+		{100, 0, 50, 0, map[string]float64{"answered": 100, "repeated": 0, "passed": 50, "dropped": 0, "overflowed": 3}},
+		{100, 60, 50, 7, map[string]float64{"answered": 100, "repeated": 60, "passed": 50, "dropped": 7, "overflowed": 3}}, // in the middle of a batch
+		{164, 60, 59, 7, map[string]float64{"answered": 104, "repeated": 60, "passed": 52, "dropped": 7, "overflowed": 3}},
 	} {
 		c.Answered.Store(tt.all)
 		c.Repeated.Store(tt.repeated)

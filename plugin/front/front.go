@@ -51,6 +51,9 @@ type Counters struct {
 	Dropped  atomic.Uint64 // of those, because all of them were, or it was too late
 	Unsent   atomic.Uint64 // replies that the kernel did not take
 	Strayed  atomic.Uint64 // datagrams that the server has read itself; it adds to that, not the front
+	// Overflowed are datagrams that nobody has read: the kernel has dropped them, mostly
+	// because a socket was full. Front.Tally counts them.
+	Overflowed atomic.Uint64
 }
 
 // drop counts datagrams that come too late to be of use.

@@ -21,6 +21,8 @@ type Front struct {
 	steered bool
 	room    int
 
+	tallying sync.Mutex
+
 	queue    chan *job
 	spilled  atomic.Int64 // goroutines beside the workers
 	starting atomic.Int64 // those of them that have not begun
@@ -86,6 +88,18 @@ func (f *Front) Current() *Service { return f.service.Load() }
 // was asked for.
 func (f *Front) Room() int { return f.room }
 
+// Tally adds to Counters.Overflowed what the kernel has dropped since it was called
+// last. Close calls it, too.
+func (f *Front) Tally() {
+	f.tallying.Lock()
+	defer f.tallying.Unlock()
+	for _, k := range f.sockets {
+		total := k.overflowed()
+		f.config.Counters.Overflowed.Add(uint64(total - k.tallied)) // it may have begun anew at 2^32
+		k.tallied = total
+	}
+}
+
 // Steered reports whether the kernel hands every datagram to the front, and not
 // only a share.
 func (f *Front) Steered() bool { return f.steered }
@@ -132,6 +146,7 @@ func (f *Front) Close(ctx context.Context) {
 	}()
 	await(ctx, served)
 	f.service.Load().Drain(ctx) // what it was handed last goes back over the sockets, too
+	f.Tally()
 	for _, k := range f.sockets {
 		k.close()
 	}

@@ -19,6 +19,9 @@ func (f *Front) Steered() bool { return false }
 // Room returns 0.
 func (f *Front) Room() int { return 0 }
 
+// Tally does nothing.
+func (f *Front) Tally() {}
+
 // Swap does nothing.
 func (f *Front) Swap(*Service) *Service { return nil }
 

@@ -1,9 +1,11 @@
 package front
 
 import (
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -43,13 +45,53 @@ func TestRoom(t *testing.T) {
 	}
 }
 
+const flooding = 500
+
 // flood sends more at once than little room is for.
 func flood(t *testing.T, address string) {
 	t.Helper()
 	c := dial(t, address)
-	for range 500 {
+	for range flooding {
 		if _, err := c.Write(query(1, "now.example")); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestOverflow: what the kernel drops while nobody reads is counted, and nothing else
+// is missing.
+func TestOverflow(t *testing.T) {
+	t.Parallel()
+	peer := bind(t, "127.0.0.1:0")
+	server(t, peer, told("peer"), nil)
+	counters := new(Counters)
+	reading, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	slow := answererFunc(func(dst, packet []byte, _ netip.Addr) int {
+		once.Do(func() { close(reading); <-goOn })
+		return copy(dst, packet)
+	})
+	f := open(t, Config{Address: peer.LocalAddr().String(), Peers: 1, Sockets: 1, Counters: counters, room: 4096}, &Service{Answerer: slow, Handler: told("front")})
+	flood(t, peer.LocalAddr().String())
+	<-reading
+	flood(t, peer.LocalAddr().String()) // which there is no room for
+	close(goOn)
+	until(t, func() bool {
+		f.Tally()
+		return counters.Answered.Load()+counters.Overflowed.Load() == 2*flooding
+	})
+	if n := counters.Overflowed.Load(); n < flooding/2 {
+		t.Errorf("%d are counted as dropped", n)
+	}
+	again := counters.Overflowed.Load()
+	if f.Tally(); counters.Overflowed.Load() != again {
+		t.Error("They are counted twice")
+	}
+}
+
+// answererFunc is an Answerer.
+type answererFunc func(dst, packet []byte, client netip.Addr) int
+
+func (f answererFunc) Answer(dst, packet []byte, client netip.Addr) int {
+	return f(dst, packet, client)
 }

@@ -16,14 +16,15 @@ import (
 // socket is one of the sockets of a front, with the goroutine that reads it and all
 // that it needs for one batch. That goroutine alone uses the arrays.
 type socket struct {
-	front *Front
-	file  *os.File
-	raw   syscall.RawConn
-	local net.Addr
-	gate  *gate
-	until atomic.Pointer[time.Time] // to stop by then; nil: to go on
-	lag   lag
-	done  chan struct{} // closed when nobody reads any more
+	front   *Front
+	file    *os.File
+	raw     syscall.RawConn
+	local   net.Addr
+	gate    *gate
+	until   atomic.Pointer[time.Time] // to stop by then; nil: to go on
+	lag     lag
+	tallied uint32        // of overflowed, what is counted
+	done    chan struct{} // closed when nobody reads any more
 
 	in      [batch]datagram
 	out     [batch][MaxReply]byte
@@ -141,6 +142,19 @@ func (k *socket) room() int {
 	total := 0
 	_ = k.raw.Control(func(fd uintptr) { total, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) })
 	return total / 2
+}
+
+// overflowed returns how many datagrams the kernel has dropped at the socket since it was
+// opened, modulo 2^32: what it was told last where the kernel does not tell.
+func (k *socket) overflowed() uint32 {
+	const drops = 8 // SK_MEMINFO_DROPS of linux/sock_diag.h
+	var info [drops + 1]uint32
+	info[drops] = k.tallied
+	size := uint32(unsafe.Sizeof(info))
+	_ = k.raw.Control(func(fd uintptr) {
+		unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	})
+	return info[drops]
 }
 
 // tellLocal has the kernel say at which of its addresses a datagram has arrived.
