@@ -49,7 +49,11 @@ var places = []place{
 	{from: "completion.zsh", to: "/usr/share/zsh/vendor-completions/_nonudify", mode: 0o644, in: "deb"},
 	{from: "completion.zsh", to: "/usr/share/zsh/site-functions/_nonudify", mode: 0o644, in: "rpm apk"},
 	{from: "completion.fish", to: "/usr/share/fish/vendor_completions.d/nonudify.fish", mode: 0o644, in: linux},
-	{from: "LICENSE", to: "/usr/share/doc/nonudify/copyright", mode: 0o644, in: linux},
+	{from: "copyright", to: "/usr/share/doc/nonudify/copyright", mode: 0o644, in: "deb"},
+	{from: "LICENSE", to: "/usr/share/licenses/nonudify/LICENSE", mode: 0o644, in: "rpm apk"},
+	{from: "licenses.txt", to: "/usr/share/doc/nonudify/licenses.txt", mode: 0o644, in: "deb"},
+	{from: "licenses.txt", to: "/usr/share/licenses/nonudify/licenses.txt", mode: 0o644, in: "rpm apk"},
+	{from: "licenses.txt.gz", to: "/usr/share/doc/nonudify/licenses.txt.gz", mode: 0o644, in: "ipk openwrt"},
 	{from: "sbom.cdx.json", to: "/usr/share/doc/nonudify/sbom.cdx.json", mode: 0o644, in: linux},
 }
 
@@ -91,6 +95,9 @@ func (r *release) fill(stage string, a architecture) error {
 		return err
 	}
 	if err := r.bill(filepath.Join(stage, "sbom.cdx.json"), a); err != nil {
+		return err
+	}
+	if err := r.stageLicences(stage, a); err != nil {
 		return err
 	}
 	return r.date(stage)
@@ -187,8 +194,11 @@ func (r *release) contents(stage string, a architecture, format string) files.Co
 			continue
 		}
 		kind := files.TypeFile
-		if p.config {
+		switch {
+		case p.config:
 			kind = files.TypeConfigNoReplace
+		case format == "rpm" && strings.HasPrefix(p.to, "/usr/share/licenses/"): // which rpm keeps where it leaves out documents
+			kind = files.TypeRPMLicense
 		}
 		all = append(all, &files.Content{
 			Source: r.source(stage, a, p.from), Destination: p.to, Type: kind,

@@ -24,8 +24,8 @@ import (
 const nobody = 65532
 
 // image writes an image for some architectures, as a tar file of an OCI image layout:
-// nothing but the programs, their configuration, and the certificate authorities that
-// lists at https need. It runs as no privileged user.
+// nothing but the programs, their configuration and licences, and the certificate
+// authorities that lists at https need. It runs as no privileged user.
 func (r *release) image(wanted []architecture) error {
 	dir, err := os.MkdirTemp("", "image")
 	if err != nil {
@@ -104,22 +104,27 @@ func (r *release) config() v1.Config {
 
 // layer is the whole file system of an image.
 func (r *release) layer(a architecture) ([]byte, error) {
+	licences, err := r.licences(a, "golang.org/x/crypto/x509roots/fallback")
+	if err != nil {
+		return nil, fmt.Errorf("licences: %w", err)
+	}
 	var data bytes.Buffer
 	w := &layerWriter{Writer: tar.NewWriter(&data), time: r.time}
-	for _, dir := range []string{"etc", "etc/nonudify", "etc/ssl", "etc/ssl/certs", "tmp", "usr", "usr/bin", "var", "var/lib", "var/lib/nonudify"} {
+	for _, dir := range []string{"etc", "etc/nonudify", "etc/ssl", "etc/ssl/certs", "tmp", "usr", "usr/bin", "usr/share", "usr/share/doc", "usr/share/doc/nonudify", "var", "var/lib", "var/lib/nonudify"} {
 		w.dir(dir)
 	}
 	w.file("etc/passwd", 0o644, fmt.Appendf(nil, "nonudify:x:%d:%d::/var/lib/nonudify:/sbin/nologin\n", nobody, nobody))
 	w.file("etc/group", 0o644, fmt.Appendf(nil, "nonudify:x:%d:\n", nobody))
 	w.file("etc/ssl/certs/ca-certificates.crt", 0o644, authorities())
 	w.copy("etc/nonudify/Corefile", 0o644, filepath.Join(r.root, "deploy/packages/files/image.Corefile"))
+	w.file("usr/share/doc/nonudify/licenses.txt", 0o644, licences)
 	w.copy("usr/bin/nonudify-resolver", 0o755, r.program(a, "coredns"))
 	w.copy("usr/bin/nonudify", 0o755, r.program(a, "nonudify"))
 	w.copy("usr/bin/healthy", 0o755, r.program(a, "healthy"))
 	if w.err != nil {
 		return nil, w.err
 	}
-	err := w.Close()
+	err = w.Close()
 	return data.Bytes(), err
 }
 

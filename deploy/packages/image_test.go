@@ -135,7 +135,7 @@ func TestImage(t *testing.T) {
 	}
 	slices.Sort(names)
 	same(t, "files", names, []string{"etc/group", "etc/nonudify/Corefile", "etc/passwd", "etc/ssl/certs/ca-certificates.crt",
-		"usr/bin/healthy", "usr/bin/nonudify", "usr/bin/nonudify-resolver"})
+		"usr/bin/healthy", "usr/bin/nonudify", "usr/bin/nonudify-resolver", "usr/share/doc/nonudify/licenses.txt"})
 }
 
 // alone runs an image in a network of its own, as its user, with what a container

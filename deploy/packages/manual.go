@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"os"
 	"os/exec"
@@ -65,18 +64,11 @@ func (r *release) manual(stage string) error {
 func (r *release) page(stage, page string, text []byte) error {
 	name, section, _ := strings.Cut(page, ".")
 	title := fmt.Sprintf("%% %q %q %q %q %q\n\n", strings.ToUpper(name), section, r.time.Format("January 2006"), "nonudify "+r.version, "nonudify")
-	var packed bytes.Buffer
-	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	packed, err := compressed(md2man.Render(append([]byte(title), text...)))
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(md2man.Render(append([]byte(title), text...))); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(stage, page+".gz"), packed.Bytes(), 0o644)
+	return os.WriteFile(filepath.Join(stage, page+".gz"), packed, 0o644)
 }
 
 // verbLine is a verb in the help text of the tool.
