@@ -29,11 +29,12 @@ HOT      = encoding/binary github.com/coredns/coredns/plugin github.com/coredns/
 ALIGN    = $(if $(filter amd64,$(shell $(GO) env GOARCH)),-funcalign=1)
 FLAGS    = -trimpath -tags grpcnotrace -ldflags "-s -w $(ALIGN) -X main.version=$(VERSION)" $(COLD:%=-gcflags=%=-l) $(HOT:%=-gcflags=%=)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PACKAGES ?= build/packages
 PACKAGED ?= amd64 arm64 arm mipsle riscv64
 TARGETS = linux/amd64 linux/arm64 linux/arm linux/mipsle linux/riscv64 freebsd/amd64 darwin/arm64 windows/amd64
 FUZZTIME ?= 60s
 
-.PHONY: run test check lint build bench microbench soak fuzz race kubernetes fronted swaps small cross foreign packages programs packed stock clean setup
+.PHONY: run test check lint build bench microbench soak fuzz race kubernetes fronted swaps small cross foreign packages signature programs packed stock clean setup
 
 run: build
 	@PORT=$(PORT) PAGE=$(PAGE) sh deploy/run.sh bin/coredns
@@ -100,7 +101,11 @@ foreign: cross # the programs for small computers and routers, on processors tha
 
 packages: build programs # deb, rpm, apk, OpenWrt's, and a container image, for the architectures in PACKAGED
 	$(GO) run -C deploy/packages . $(PACKAGED)
-	@ls -l build/packages
+	@test -z "$(SIGN)" || $(MAKE) --no-print-directory signature
+	@ls -l $(PACKAGES)
+
+signature: # of the sums of all packages, with the secret key in the file SIGN: docs/security.md
+	$(BIN)/nonudify sign -key "$(SIGN)" $(PACKAGES)/SHA256SUMS
 
 programs: # what the packages hold
 	@for a in $(PACKAGED); do echo linux/$$a; \

@@ -531,7 +531,8 @@
 // sign writes FILE.minisig. Only prehashed signatures (Ed25519 over BLAKE2b-512)
 // are made and taken; the older kind, "Ed" where these have "ED", is refused. The
 // file is read once and in constant memory but for its names, which are checked
-// as the resolver does.
+// as the resolver does. A file of sums, as sha256sum writes it, is signed when all the
+// files of it are beside it and have them.
 //
 // verify takes a signature by any of the keys given, so that a new key can be
 // pinned beside the old one before it is used. It reads nothing of a list whose signature
@@ -549,6 +550,8 @@
 //	header     as lint has it
 //	rules      that would be used
 //	refused    lines or entries
+//	files      of a file of sums, whose format, header, rules and refused say nothing:
+//	           those of its files that are beside it and have their sums
 //	findings   what is wrong, in words
 //
 // # Page

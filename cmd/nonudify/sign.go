@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"flag"
 	"fmt"
@@ -34,6 +35,8 @@ It does not sign what the resolver would refuse, nor a list whose header has no
 List-ID, Serial, Issued, Expires or Entries, has expired or miscounts: without
 these nobody can tell an old edition, or another list, from the one expected.
 -force signs it all the same.
+
+A file of sums, as sha256sum writes it, is signed when the files beside it have them.
 
 Exit code 1 says that a list has not been signed for such a reason.
 `,
@@ -110,7 +113,7 @@ func (c signFlags) file(e *env, key minisign.PrivateKey, name string) (int, erro
 	}
 	defer body.Close()
 	m := minisign.NewReader(body)
-	l, faults, err := examine(m, body.Modified, name, e.now())
+	l, faults, err := examineAny(e, bufio.NewReader(m), body.Modified, name)
 	if err != nil {
 		return wrong, err
 	}
@@ -124,6 +127,16 @@ func (c signFlags) file(e *env, key minisign.PrivateKey, name string) (int, erro
 	}
 	c.warn(e, name, l, faults)
 	return fine, c.write(e, m, key, name, l)
+}
+
+// examineAny returns what is wrong with a list, or with a file of sums, of which the list
+// is empty.
+func examineAny(e *env, r *bufio.Reader, modified time.Time, name string) (*feed.List, []string, error) {
+	if sumsAhead(r) {
+		faults, err := examineSums(r, name)
+		return &feed.List{}, faults, err
+	}
+	return examine(r, modified, name, e.now())
 }
 
 // warn tells what is wrong with a list that is signed.

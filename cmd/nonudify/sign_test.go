@@ -183,3 +183,15 @@ func TestKeygenPair(t *testing.T) {
 		seen[key.ID()] = true
 	}
 }
+
+// TestSumsLimit reads a file of sums as large as may be, and none that is larger.
+func TestSumsLimit(t *testing.T) {
+	line := strings.Repeat("0", 64) + "  "
+	longest := line + strings.Repeat("x", maxSums-len(line)-1) + "\n"
+	if all, err := readSums(strings.NewReader(longest), "sums"); err != nil || len(all) != 1 {
+		t.Error(len(all), err)
+	}
+	if _, err := readSums(strings.NewReader(longest+"\n"), "sums"); err == nil || !strings.Contains(err.Error(), "is larger than") {
+		t.Error(err)
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"aead.dev/minisign"
 
@@ -28,8 +30,11 @@ var verify = verb{
 given, prehashed, trusted comment included. If it holds, the list is read, and
 its header compared with its content and with the clock.
 
+Of a file of sums, as sha256sum writes it, the files that are beside it are
+compared, and those that are not there do not matter.
+
 Exit code 1 says that the signature does not hold, or that something is wrong
-with the list: what sign would refuse to sign.
+with the list, what sign would refuse to sign, or that a file has another sum.
 `,
 	run: runVerify,
 }
@@ -104,7 +109,10 @@ type verified struct {
 	Header    header      `json:"header"`
 	Rules     int         `json:"rules"`
 	Refused   int         `json:"refused"`
+	Files     []string    `json:"files,omitempty"` // of a file of sums: those that are there and have theirs
 	Findings  []string    `json:"findings,omitempty"`
+
+	sums bool // it is a file of sums, and no list
 }
 
 // file verifies one file. Nothing of it is looked at before its signature has
@@ -159,7 +167,7 @@ func (v *verified) read(e *env, keys []feed.Key, signature []byte) error {
 	}
 	defer body.Close()
 	m := minisign.NewReader(body)
-	l, faults, err := examine(m, body.Modified, v.File, e.now())
+	l, err := v.examine(e, bufio.NewReader(m), body.Modified)
 	if err != nil {
 		return err
 	}
@@ -170,8 +178,24 @@ func (v *verified) read(e *env, keys []feed.Key, signature []byte) error {
 		return fmt.Errorf("%s: changed while it was read", v.File)
 	}
 	v.Format, v.Header = l.Format, newHeader(l.Header)
-	v.Rules, v.Refused, v.Findings = l.Stats.Rules, l.Stats.Refused, faults
+	v.Rules, v.Refused = l.Stats.Rules, l.Stats.Refused
 	return nil
+}
+
+// examine enters what is wrong with the list. Of a file of sums the list is empty.
+func (v *verified) examine(e *env, r *bufio.Reader, modified time.Time) (l *feed.List, err error) {
+	if v.sums = sumsAhead(r); !v.sums {
+		l, v.Findings, err = examine(r, modified, v.File, e.now())
+		return l, err
+	}
+	all, err := readSums(r, v.File)
+	if err != nil {
+		return nil, err
+	}
+	if v.Files, _, v.Findings, err = compareSums(v.File, all); err == nil && len(v.Files)+len(v.Findings) == 0 {
+		v.Findings = []string{"none of the files is here: put them beside it"}
+	}
+	return &feed.List{}, err
 }
 
 // print writes the result for a person.
@@ -188,6 +212,11 @@ func (v *verified) print(w io.Writer) {
 	if v.Valid {
 		field(w, "key", "%s", v.Key)
 		field(w, "comment", "%s", v.Comment)
+	}
+	for _, name := range v.Files {
+		field(w, "same", "%s", printable(name))
+	}
+	if v.Valid && !v.sums {
 		field(w, "format", "%v", v.Format)
 		v.Header.print(w)
 		field(w, "rules", "%d", v.Rules)

@@ -84,10 +84,7 @@ func TestLicences(t *testing.T) {
 	deb := run(t, "sh", "-c", `dpkg-deb --fsys-tarfile "$1" | tar xO ./usr/share/doc/nonudify/licenses.txt`, "sh", only(t, r, ".deb"))
 	checkLicences(t, r, deb)
 	dir := t.TempDir()
-	rpm, err := filepath.Abs(only(t, r, ".rpm"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	rpm := absolute(t, only(t, r, ".rpm"))
 	installed(t, "busybox")
 	run(t, "sh", "-c", `cd "$2" && rpm2cpio "$1" | busybox cpio -i -d`, "sh", rpm, dir)
 	inside, err := os.ReadFile(filepath.Join(dir, "usr/share/licenses/nonudify/licenses.txt"))

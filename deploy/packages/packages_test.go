@@ -427,3 +427,59 @@ func TestSums(t *testing.T) {
 		t.Errorf("%v, %d files\n%s", err, len(files), out)
 	}
 }
+
+// TestSignature signs the sums as "make packages SIGN=KEY" does, and has the tool and
+// minisign find a package that has been changed since.
+func TestSignature(t *testing.T) {
+	t.Parallel()
+	r := releaseOf(t)
+	dir := t.TempDir()
+	made, err := filepath.Glob(filepath.Join(r.out, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range made {
+		if err := os.Symlink(absolute(t, file), filepath.Join(dir, filepath.Base(file))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := filepath.Join(t.TempDir(), "packages")
+	run(t, r.tool, "keygen", "-nopass", "-o", key)
+	run(t, "make", "-C", r.root, "signature", "SIGN="+key+".key", "PACKAGES="+dir, "BIN="+absolute(t, filepath.Dir(r.tool)))
+	sums := filepath.Join(dir, "SHA256SUMS")
+	run(t, "minisign", "-Vm", sums, "-p", key+".pub")
+	if out := run(t, r.tool, "verify", "-key", key+".pub", sums); strings.Count(out, "\n    same ") != len(made)-1 {
+		t.Errorf("%d files\n%s", len(made), out)
+	}
+	deb := filepath.Join(dir, filepath.Base(only(t, r, ".deb")))
+	if err := os.Remove(deb); err != nil {
+		t.Fatal(err)
+	}
+	put(t, deb, "another package")
+	out, err := exec.CommandContext(t.Context(), r.tool, "verify", "-key", key+".pub", sums).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), filepath.Base(deb)+" is another file") {
+		t.Errorf("a changed package: %v\n%s", err, out)
+	}
+	if err := os.Remove(sums); err != nil {
+		t.Fatal(err)
+	}
+	put(t, sums, "0000000000000000000000000000000000000000000000000000000000000000  "+filepath.Base(deb)+"\n")
+	out, err = exec.CommandContext(t.Context(), r.tool, "verify", "-key", key+".pub", sums).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "not verified") {
+		t.Errorf("changed sums: %v\n%s", err, out)
+	}
+	installed(t, "minisign")
+	if out, err := exec.CommandContext(t.Context(), "minisign", "-Vm", sums, "-p", key+".pub").CombinedOutput(); err == nil {
+		t.Errorf("minisign takes changed sums\n%s", out)
+	}
+}
+
+// absolute is a path that holds from everywhere.
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
