@@ -4,7 +4,7 @@
 # and verify signatures as one would, BIND and Knot DNS to transfer zones from, dnsmasq,
 # Unbound and systemd-resolved to forward to it, PowerDNS Recursor, Knot Resolver,
 # dnsdist and the library of AdGuard Home to use what lists are converted to, Chromium,
-# axe-core and the Nu HTML checker to look at the help page, web servers to serve it,
+# axe-core and the Nu HTML checker to look at the help page, Grafana's types to check the dashboard, web servers to serve it,
 # ip and nft to make networks with firewalls, Prometheus and fstrm to watch the server and to make reports of it,
 # shellcheck, sqlite3 and plistutil to read what the guides show,
 # systemd-nspawn to install the package in, rpm, man and busybox to look at the packages, zsh and fish,
@@ -46,14 +46,14 @@ packaging() { need systemd-nspawn systemd-container; need adduser adduser; need 
 emulated() { need qemu-aarch64-static qemu-user-static; need qemu-arm-static qemu-user-static; need qemu-mipsel-static qemu-user-static; }
 [ "$(uname)" != Linux ] || emulated
 
-# axe-core and the checker come from npm, just as the lock file has them.
+# axe-core, the checker and Grafana's types come from npm, just as the lock file has them.
 page_tools() {
   lock=package-lock.json dir=build/browser
   if cmp -s testdata/browser/$lock $dir/$lock && [ -e $dir/node_modules/.$lock ]; then return; fi
   mkdir -p $dir
   cp testdata/browser/package.json testdata/browser/$lock $dir/
   npm ci --prefix $dir --ignore-scripts --no-audit --no-fund ||
-    echo "Missing for the tests: axe-core and the HTML checker, which npm could not install." >&2
+    echo "Missing for the tests: axe-core, the HTML checker and Grafana's types, which npm could not install." >&2
 }
 
 # The library of AdGuard Home is a module that the programs themselves do not need.
