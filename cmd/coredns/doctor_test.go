@@ -153,7 +153,7 @@ func TestInitStarts(t *testing.T) {
 		{"school with groups", []string{"-listen", "127.0.0.2", "-staff", "127.1.0.0/16", "-guests", "127.2.0.0/16", "-guests", "127.3.0.0/16", "school"}, append([]string{page, closed}, well...)},
 		{"provider", []string{"-listen", "127.0.0.2", "-listen", "2001:db8::53", "-contact", "mailto:dns@isp.example", "isp"}, []string{shadow, "upstream: 127.0.0.1:"}},
 		{"provider with a list", []string{"-listen", "127.0.0.2", "-list", "https://lists.example/nudify.txt", "-key", key, "isp"},
-			[]string{shadow, "wrong  list: nudify is not there: no copy in ", "wrong  list: the resolver cannot use the source of list nudify: "}},
+			[]string{shadow, "wrong  list: nudify is not there: no copy in ", "wrong  list: the resolver says: List nudify: it could not be had yet ("}},
 	} {
 		t.Run(tt.test, func(t *testing.T) {
 			p := newPatient(t)
@@ -214,12 +214,17 @@ func TestDoctor(t *testing.T) {
 			[]string{"fine   filter: a name of list builtin is denied"}},
 		{"waits for a list", block("list http://127.0.0.1:1/a.txt key RWSf5258y0ESQdZf/tJenqEkOyjY3X96AlguNOQgNO6AMexVXsYiNWVH\nstart wait", ""), "",
 			[]string{"wrong  filter: 127.0.0.1:", "wrong  state: no directory keeps the lists that come over the network"}},
+		{"a list that never came", block("block own.example\nlist https://127.0.0.1:1/a.txt\nstart open\nstate {$STATE}\nstatus unix:{$STATE}/s", ""), "",
+			[]string{"wrong  list: the resolver says: List a: it could not be had yet (", "wrong  list: a is not there: no copy in "}},
+		{"tells of itself", block("block own.example\nlist builtin\nstatus "+freeAddress(t), ""), "", []string{"fine   status: the resolver tells how its lists are"}},
+		{"tells nothing", block("block own.example", ""), "", []string{"hint   status: the resolver does not tell how its lists are"}},
 		{"encrypted", encrypted(serverName), "", []string{"wrong  discovery: the certificate at 127.0.0.1:"}}, // which is for a day
 		{"a certificate for another name", encrypted("other.example"), "", []string{"wrong  discovery: nobody can ask 127.0.0.1:"}},
 		{"no encrypted listener", block("resolver "+serverName, ""), "", []string{"wrong  discovery: devices are told of no encrypted listener"}},
 	} {
 		t.Run(tt.test, func(t *testing.T) {
 			p := newPatient(t)
+			tt.runs = strings.ReplaceAll(tt.runs, "{$STATE}", p.dir)
 			p.write(tt.runs)
 			p.port = run(t, p.corefile).port
 			if tt.now != "" {

@@ -644,6 +644,9 @@
 //	upstream    whether the resolvers behind answer, are not this one, do not ask it in turn, and make up no addresses
 //	page        whether the help page answers, and its certificate
 //	metrics     where the prometheus plugin tells them on this machine
+//	status      whether the resolver that runs tells what it knows, and what it warns of, if the Corefile has "status"
+//	signature   who has signed the lists in use, which the status tells
+//	front       whether the UDP front is there, which the status tells
 //	source      with -network: whether the servers of lists answer
 //	device      how to find devices that ask somebody else
 //

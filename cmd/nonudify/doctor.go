@@ -80,6 +80,7 @@ type examination struct {
 	listeners []*listener
 	ours      []*listener // those at which this resolver answers
 	silent    []string    // listeners where nobody listens
+	told      bool        // the resolver has said how its lists are
 	found     []diagnosis
 }
 
@@ -120,6 +121,7 @@ func (x *examination) examine(ctx context.Context) error {
 		x.lookAtListeners(ctx)
 		x.lookAtUpstreams()
 		x.lookAtPages(ctx)
+		x.lookAtStatus()
 		x.lookAtMetrics(ctx)
 		x.lookAtDevices()
 	}

@@ -128,7 +128,7 @@ func (x *examination) lookAtMetric(line string) {
 	name, rest, labelled := strings.Cut(rest, "{")
 	labels, value, _ := strings.Cut(rest, "} ")
 	v, err := strconv.ParseFloat(value, 64)
-	if !ours || !labelled || err != nil || v == 0 {
+	if !ours || !labelled || err != nil || v == 0 || x.told {
 		return
 	}
 	list, cause := label(labels, "list"), label(labels, "cause")

@@ -29,8 +29,9 @@ const (
 type statusPlace struct {
 	shown          string // for people
 	url            *url.URL
-	socket         string // in the file system; "": the URL says where
-	user, password string // "": none is wanted
+	socket         string        // in the file system; "": the URL says where
+	user, password string        // "": none is wanted
+	patience       time.Duration // for an answer; 0: statusPatience
 }
 
 // place finds out where to ask.
@@ -147,7 +148,7 @@ func (p statusPlace) client() *http.Client {
 			return new(net.Dialer).DialContext(ctx, "unix", p.socket)
 		}
 	}
-	return &http.Client{Transport: transport, Timeout: statusPatience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Transport: transport, Timeout: cmp.Or(p.patience, statusPatience), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // refused returns why there is no report.

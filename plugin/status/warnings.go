@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -52,6 +53,9 @@ func (r *Report) warnings() []Warning {
 
 // worst are the codes in their order.
 var worst = []string{Waiting, Missing, Expired, Stale, Held, Failing, Unread, Unsaved, Prefixes, CertEnds, NoFront}
+
+// Codes returns the codes of all warnings, the worst first.
+func Codes() []string { return slices.Clone(worst) }
 
 // byCode returns warnings with the worst first.
 func byCode(all []Warning) []Warning {
