@@ -83,8 +83,9 @@ policy.add(function(request, query)
 	if action ~= policy.PASS then return action end
 end)
 `},
-	{"pihole", "/etc/pihole/nudify.txt", `# Pi-hole 5 or 6: a subscription, here of a local file. An address at which the
-# file is published goes there just as well. Each new edition takes 'pihole -g'.
+	{"pihole", "/usr/local/share/nudify.txt", `# Pi-hole 5 or 6: a subscription, here of a local file, which everybody must be able
+# to read, and which lies best not in /etc/pihole: Pi-hole 6 closes files there. An address
+# at which the file is published goes there just as well. Each new edition takes 'pihole -g'.
 # The file: nonudify convert -to pihole -o FILE LIST
 pihole-FTL sqlite3 /etc/pihole/gravity.db "INSERT OR IGNORE INTO adlist (address, comment) VALUES ('file://FILE', 'nudify');"
 pihole -g
