@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -218,6 +219,24 @@ func TestDirectives(t *testing.T) {
 	for _, name := range directives {
 		if !slices.Contains(caddy.ListPlugins()["others"], "dns."+name) {
 			t.Errorf("Directive %s has no plugin", name)
+		}
+	}
+}
+
+// poll repeats a check until it is fine, for half a minute.
+func poll(check func() error) error {
+	deadline := time.After(30 * time.Second)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-deadline:
+			return err
+		case <-again.C:
 		}
 	}
 }

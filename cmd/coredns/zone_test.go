@@ -223,24 +223,6 @@ func (p *primary) served() (full, partly int) {
 	return len(p.full.FindAllString(log, -1)), len(p.partly.FindAllString(log, -1))
 }
 
-// poll repeats a check until it is fine, for half a minute.
-func poll(check func() error) error {
-	deadline := time.After(30 * time.Second)
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for {
-		err := check()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-deadline:
-			return err
-		case <-again.C:
-		}
-	}
-}
-
 // secondary is the server with the zone as its only list.
 type secondary struct {
 	*scenario
