@@ -67,9 +67,18 @@ func (g *gate) pass(fd int) bool {
 		g.err = g.control(fd, unix.EPOLL_CTL_MOD, unix.EPOLLIN|unix.EPOLLONESHOT)
 		return g.err != nil
 	}
+	return g.take(fd)
+}
+
+// take takes the event, and reports whether there was one. Only with it, the kernel
+// watches no more: who went on without, because what has come was damaged, or because he
+// is told of the last event late, would leave the next one where it is, and as long as it
+// is there, nobody is told of another.
+func (g *gate) take(fd int) bool {
 	var event [1]unix.EpollEvent
-	_, _ = unix.EpollWait(fd, event[:], 0) // takes the event, so that there is none the next time
-	return true
+	n, err := unix.EpollWait(fd, event[:], 0)
+	g.err = os.NewSyscallError("epoll_wait", err)
+	return n > 0 || err != nil
 }
 
 // end has nobody wait any more.

@@ -74,6 +74,42 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// TestGateWaitsOn: who is woken though nothing has come waits on. If he went on, a datagram
+// that comes before he reads would leave its event, and he would not be told of the next.
+func TestGateWaitsOn(t *testing.T) {
+	t.Parallel()
+	conn := bind(t, "127.0.0.1:0").(*net.UDPConn)
+	file, err := unwatched(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	g, err := newGate(int(file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.close()
+	from := dial(t, conn.LocalAddr().String())
+	step := func() (on bool) {
+		g.raw.Control(func(fd uintptr) { on = g.pass(int(fd)) })
+		return on
+	}
+	for range 3 { // the first makes it wait
+		if step() {
+			t.Fatal("It does not wait on")
+		}
+	}
+	from.Write([]byte{1})
+	until(t, func() bool { return readable(t, g.raw) })
+	if !step() || g.err != nil {
+		t.Error("It waits on when something has come")
+	}
+	from.Write([]byte{1})
+	if readable(t, g.raw) {
+		t.Error("It is told of a datagram before anybody waits")
+	}
+}
+
 // readable reports whether a file has something to read.
 func readable(t *testing.T, raw syscall.RawConn) bool {
 	t.Helper()
