@@ -203,9 +203,16 @@ func (k *socket) run() {
 	_ = k.raw.Control(pump)
 }
 
-// pump handles what has come, until there is nothing more.
+// turn is how many datagrams a socket handles before it lets others go on. The runtime
+// does not look at the network as long as a goroutine can run that needs no network: with
+// all processors at the sockets of fronts, it would do so but every 10 ms, and who asks
+// over TCP, or waits for a reply from elsewhere, needs that several times.
+const turn = 4 * batch
+
+// pump handles what has come, until there is nothing more, or it is the turn of others.
 func (k *socket) pump(fd int) {
-	for wait := newBackoff(); ; {
+	wait := newBackoff()
+	for read := 0; ; {
 		for i := range k.in {
 			k.in[i].fresh()
 			k.receive.set(i, k.in[i].packet[:], &k.in[i].peer)
@@ -222,7 +229,8 @@ func (k *socket) pump(fd int) {
 		default:
 			k.handle(fd, n)
 		}
-		if until := k.until.Load(); until != nil && time.Now().After(*until) {
+		read += max(n, 0)
+		if until := k.until.Load(); until == nil && read >= turn || until != nil && time.Now().After(*until) {
 			return
 		}
 	}
