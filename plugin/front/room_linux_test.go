@@ -6,8 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestRoom: where the kernel keeps less than it was asked for, the front says so,
@@ -94,4 +97,34 @@ type answererFunc func(dst, packet []byte, client netip.Addr) int
 
 func (f answererFunc) Answer(dst, packet []byte, client netip.Addr) int {
 	return f(dst, packet, client)
+}
+
+// TestStill: of many whose replies there is no room for, one looks whether there is. None
+// stays when the socket is to be closed.
+func TestStill(t *testing.T) {
+	t.Parallel()
+	const many = 200
+	k := idleSocket(t, nil)
+	var looks atomic.Int64
+	var all sync.WaitGroup
+	for range many {
+		all.Go(func() {
+			s := new(sending)
+			s.do = func(uintptr) { looks.Add(1); s.errno = unix.EAGAIN }
+			if err := s.send(k, []byte{1}, new(peer)); err != unix.EAGAIN {
+				t.Errorf("Sent: %v", err)
+			}
+		})
+	}
+	until(t, func() bool { return looks.Load() > many })
+	began, before := time.Now(), looks.Load()
+	until(t, func() bool { return time.Since(began) > 300*time.Millisecond })
+	if n := looks.Load() - before; n > many+100 { // some may have come late
+		t.Errorf("They looked %d times", n)
+	}
+	k.until.Store(&began)
+	all.Wait()
+	if n := k.front.config.Counters.Unsent.Load(); n != many {
+		t.Errorf("%d replies are counted as lost, of %d", n, many)
+	}
 }

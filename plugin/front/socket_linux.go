@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -21,6 +22,7 @@ type socket struct {
 	raw     syscall.RawConn
 	local   net.Addr
 	gate    *gate
+	full    sync.Mutex                // held by who looks whether there is room for a reply again
 	until   atomic.Pointer[time.Time] // to stop by then; nil: to go on
 	lag     lag
 	tallied uint32        // of overflowed, what is counted
@@ -290,9 +292,11 @@ func (k *socket) flush(fd, n int) {
 // roomier waits for the kernel to have room for a reply again, and reports false when
 // the socket is to be closed.
 func (k *socket) roomier(wait *backoff) bool {
+	if until := k.until.Load(); until != nil && time.Now().After(*until) {
+		return false
+	}
 	wait.next(context.Background())
-	until := k.until.Load()
-	return until == nil || time.Now().Before(*until)
+	return true
 }
 
 // sendOne sends one reply. fd must be held by the caller.

@@ -198,15 +198,27 @@ func (s *sending) send(k *socket, octets []byte, p *peer) error {
 	}
 	s.octets, s.peer = octets, p
 	defer func() { s.octets, s.peer = nil, nil }()
-	err, wait := k.raw.Control(s.do), newBackoff()
-	for err == nil && s.errno == unix.EAGAIN && k.roomier(&wait) {
-		err = k.raw.Control(s.do)
+	err := k.raw.Control(s.do)
+	if err == nil && s.errno == unix.EAGAIN {
+		err = s.later(k)
 	}
 	if err == nil && s.errno != 0 {
 		err = s.errno
 	}
 	if err != nil {
 		k.front.config.Counters.Unsent.Add(1)
+	}
+	return err
+}
+
+// later sends when the kernel has room again. Of all who wait for that at a socket, one
+// looks: where a link stands still, they become thousands.
+func (s *sending) later(k *socket) error {
+	k.full.Lock()
+	defer k.full.Unlock()
+	err, wait := k.raw.Control(s.do), newBackoff()
+	for err == nil && s.errno == unix.EAGAIN && k.roomier(&wait) {
+		err = k.raw.Control(s.do)
 	}
 	return err
 }
