@@ -37,15 +37,12 @@ func publishedBy(t *testing.T) string {
 	run := func(name string, args ...string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), name, args...)
-		if name != "go" {
-			cmd.Dir = dir
-		}
+		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", name, err, out)
 		}
 	}
-	program := filepath.Join(dir, "nonudify")
-	run("go", "build", "-race=false", "-o", program, "../nonudify")
+	program := toolPath(t)
 	run(program, "keygen", "-nopass")
 	run(program, "publish", "-url", "https://lists.example/nudify", "-organization", "Example Watch", "-policy", "https://lists.example/policy", "-o", "clear", "list.txt")
 	run(program, "publish", "-url", "https://lists.example/nudify", "-blinded", "-o", "blinded", "list.txt")

@@ -238,16 +238,6 @@ func TestRouteCheck(t *testing.T) {
 	check("it is off on purpose", 0)
 }
 
-// builtTool builds the tool, by the name that guides call it.
-func builtTool(t *testing.T) string {
-	t.Helper()
-	tool := filepath.Join(t.TempDir(), "nonudify")
-	if out, err := exec.Command("go", "build", "-o", tool, "../nonudify").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return tool
-}
-
 // TestSeeItRefuse: of the editions of the guide, the first is taken, and each of the
 // others is refused for what the guide says.
 func TestSeeItRefuse(t *testing.T) {
@@ -261,7 +251,7 @@ func TestSeeItRefuse(t *testing.T) {
 	want := regexp.MustCompile(`take +# (.*)`).FindAllStringSubmatch(script, -1)
 	cmd := exec.Command("sh", "-c", swapped(t, script, "http://127.0.0.1:8000", web.URL))
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(builtTool(t))+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(toolPath(t))+":"+os.Getenv("PATH"))
 	out, _ := cmd.CombinedOutput() // the last is refused
 	got := regexp.MustCompile(`(?m)nudify\.txt: (new|refused\n +cause +\w+)$`).FindAllStringSubmatch(string(out), -1)
 	if len(got) != len(want) || len(want) < 5 {

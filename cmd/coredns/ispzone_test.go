@@ -193,7 +193,7 @@ func TestPolicyZoneForPowerDNS(t *testing.T) {
 func TestPolicyZoneForKnotResolver(t *testing.T) {
 	p := newPeer(t, expected(t, "kresd"))
 	f := newGuideFleet(t)
-	tool := builtTool(t)
+	tool := toolPath(t)
 	fetch := guideBlock(t, "isp.md", "sh", "nonudify fetch -tsig")
 	for _, zone := range []string{"nudify", "orders"} {
 		script := strings.ReplaceAll(swapped(t, fetch, "192.0.2.1", "127.0.0.1:"+f.dns, "/var/lib/knot-resolver", p.dir), "nudify.", zone+".")

@@ -294,10 +294,7 @@ func TestStatusSocket(t *testing.T) {
 	if r := statusOf(t, c, "localhost"); len(r.Lists) != 1 || r.Lists[0].Name != name {
 		t.Errorf("%+v", r)
 	}
-	tool := filepath.Join(dir, "nonudify")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-race=false", "-o", tool, "../nonudify").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	tool := toolPath(t)
 	out, err := exec.CommandContext(t.Context(), tool, "status", "-conf", corefile).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), name+"  1 ") {
 		t.Errorf("%v: %s", err, out)
