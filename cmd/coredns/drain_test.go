@@ -20,8 +20,8 @@ import (
 // TestDrain: a server that is told to end says first that it is not ready, so that
 // the route to it is withdrawn, and goes on to answer and to filter all that time
 // for those who still come. That is what docs/isp.md and deploy/kubernetes build on.
-// CoreDNS's ready forgets to close its listener after a reload that has failed: there
-// it says so to those who have it ask continuously.
+// After a reload that has failed, CoreDNS's ready does not close its listener: there
+// only what it is told continuously says that the server ends.
 func TestDrain(t *testing.T) {
 	for _, tt := range []struct {
 		name, monitor string
