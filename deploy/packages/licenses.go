@@ -25,10 +25,10 @@ const maxTerms = 256 << 10
 // rule is how a passage of the file of licences begins; no licence has a line that does.
 const rule = "==== "
 
-// terms matches the names of files that say under which terms others may use a module,
+// about matches the names of files that say under which terms others may use a module,
 // granting those of them that the terms themselves stand in.
 var (
-	terms    = regexp.MustCompile(`(?i)^(un)?licen[cs]e|^copying|^copyright|^notice|^patents`)
+	about    = regexp.MustCompile(`(?i)^(un)?licen[cs]e|^copying|^copyright|^notice|^patents`)
 	granting = regexp.MustCompile(`(?i)^(un)?licen[cs]e|^copying`)
 )
 
@@ -194,7 +194,7 @@ func (m *linked) look(dir string) error {
 			return err
 		}
 		for _, e := range entries {
-			if e.Type().IsRegular() && terms.MatchString(e.Name()) && filepath.Ext(e.Name()) != ".go" {
+			if e.Type().IsRegular() && about.MatchString(e.Name()) && filepath.Ext(e.Name()) != ".go" {
 				m.files[filepath.ToSlash(strings.TrimPrefix(filepath.Join(dir, e.Name()), m.dir+string(filepath.Separator)))] = true
 			}
 		}
@@ -217,7 +217,7 @@ func (m *linked) read(passages map[string][]string) error {
 			return err
 		}
 		passages[text] = append(passages[text], fmt.Sprintf("%s %s: %s", m.path, m.version, name))
-		granted = granted || name == filepath.Base(name) && granting.MatchString(name)
+		granted = granted || !strings.Contains(name, "/") && granting.MatchString(name)
 	}
 	if !granted {
 		return errNoTerms

@@ -21,7 +21,7 @@ type Front struct {
 	steered bool
 	room    int
 
-	tallying sync.Mutex
+	tallying sync.Mutex // guards what is tallied of the sockets
 
 	queue    chan *job
 	spilled  atomic.Int64 // goroutines beside the workers

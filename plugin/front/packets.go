@@ -12,7 +12,7 @@ import (
 
 // Limits of a PacketCache.
 const (
-	slots      = 1 << 14 // replies: some 5 MB of usual ones, 30 MB at worst
+	slots      = 1 << 14 // replies: some 5 MB of usual ones, 32 MB at worst
 	fraction   = 10      // a reply is kept for this part of the time that it holds
 	longest    = 5 * time.Second
 	maxRecords = 64
