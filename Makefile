@@ -93,12 +93,12 @@ fuzz: # every target for FUZZTIME, one after the other
 small: # routers have 32 bits
 	GOARCH=386 CGO_ENABLED=0 $(GO) test ./plugin/...
 
-cross: # both programs for every system they are made for; on two, whose files no other test sees, the tests are looked at, too, with what the build has made
+cross: # both programs for every system they are made for, and a look at the tests for two whose files nothing else compiles
 	@for t in $(TARGETS); do echo $$t; \
 	  GOOS=$${t%/*} GOARCH=$${t#*/} GOMIPS=softfloat $(MAKE) build BIN=build/$$t || exit 1; \
 	  case $$t in windows/* | darwin/*) GOOS=$${t%/*} GOARCH=$${t#*/} $(MAKE) vetted || exit 1 ;; esac; done
 
-vetted: # as cross builds it
+vetted: # for GOOS and GOARCH, with what the build for them has made
 	CGO_ENABLED=0 $(GO) vet $(FLAGS) ./...
 
 foreign: cross # the programs for small computers and routers, on processors that QEMU plays
