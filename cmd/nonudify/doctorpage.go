@@ -117,6 +117,9 @@ func (x *examination) readMetrics(ctx context.Context, address string) {
 		return
 	}
 	defer response.Body.Close()
+	if x.told { // all that the metrics say of lists
+		return
+	}
 	for s := bufio.NewScanner(io.LimitReader(response.Body, maxMetrics)); s.Scan(); {
 		x.lookAtMetric(s.Text())
 	}
@@ -128,7 +131,7 @@ func (x *examination) lookAtMetric(line string) {
 	name, rest, labelled := strings.Cut(rest, "{")
 	labels, value, _ := strings.Cut(rest, "} ")
 	v, err := strconv.ParseFloat(value, 64)
-	if !ours || !labelled || err != nil || v == 0 || x.told {
+	if !ours || !labelled || err != nil || v == 0 {
 		return
 	}
 	list, cause := label(labels, "list"), label(labels, "cause")

@@ -23,17 +23,14 @@ func (x *examination) lookAtStatus() {
 	case i < 0:
 		return
 	}
-	at := placeOf(x.servers[i].config.Status)
-	at.patience = x.patience
-	if x.servers[i].config.Status.Password != "" {
+	asked := x.servers[i].config.Status
+	at := placeOf(asked)
+	if asked.Password != "" {
 		x.hint("status", fmt.Sprintf("'nonudify status -conf %s -passfile FILE' does, with the user and the password in FILE", x.conf), "doctor does not ask the resolver how its lists are: %s wants a password", at.shown)
 		return
 	}
-	text, err := at.read()
-	var r *status.Report
-	if err == nil {
-		r, err = parseReport(text)
-	}
+	at.patience = x.patience
+	_, r, err := at.report()
 	switch {
 	case err == nil:
 		x.lookAtReport(r)

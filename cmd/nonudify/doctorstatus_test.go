@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -104,6 +105,9 @@ func TestDoctorStatusPlace(t *testing.T) {
 	other := httptest.NewServer(nil)
 	defer other.Close()
 	wants(t, examinedAt(t, strings.TrimPrefix(other.URL, "http://")), "wrong  status: the resolver does not tell how its lists are: "+other.URL+": 404 Not Found")
+	another := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }))
+	defer another.Close()
+	wants(t, examinedAt(t, strings.TrimPrefix(another.URL, "http://")), "wrong  status: the resolver does not tell how its lists are: "+another.URL+": what answers there is no status page of nonudify")
 	wants(t, examinedAt(t, nobody+" password "+write(t, "password", "")), "hint   status: doctor does not ask the resolver how its lists are: http://"+nobody+" wants a password. 'nonudify status -conf ")
 
 	hint := "hint   status: the resolver does not tell how its lists are. Add 'status 127.0.0.1:8053'"

@@ -57,13 +57,9 @@ func runStatus(e *env, fs *flag.FlagSet, args []string) (int, error) {
 	if err != nil {
 		return wrong, err
 	}
-	text, err := at.read()
+	text, r, err := at.report()
 	if err != nil {
 		return wrong, err
-	}
-	r, err := parseReport(text)
-	if err != nil {
-		return wrong, fmt.Errorf("%s: %w", at.shown, err)
 	}
 	code := fine
 	if len(r.Warnings) > 0 {
@@ -78,6 +74,17 @@ func runStatus(e *env, fs *flag.FlagSet, args []string) (int, error) {
 		return code, err
 	}
 	return code, printReport(e.stdout, r)
+}
+
+// report asks for the report, and returns it as it was sent, too.
+func (p statusPlace) report() (text []byte, r *status.Report, err error) {
+	if text, err = p.read(); err != nil {
+		return nil, nil, err
+	}
+	if r, err = parseReport(text); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", p.shown, err)
+	}
+	return text, r, nil
 }
 
 // parseReport reads what a server says of itself.

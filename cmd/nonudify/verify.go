@@ -33,8 +33,8 @@ its header compared with its content and with the clock.
 Of a file of sums, as sha256sum writes it, the files that are beside it are
 compared, and those that are not there do not matter.
 
-Exit code 1 says that the signature does not hold, or that something is wrong
-with the list, what sign would refuse to sign, or that a file has another sum.
+Exit code 1 says that the signature does not hold, that something is wrong with
+the list (what sign would refuse to sign), or that a file has another sum.
 `,
 	run: runVerify,
 }
