@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/nonudify/nonudify/plugin/front"
+	"github.com/nonudify/nonudify/plugin/status"
 )
 
 // TestFrontCountersGrow: what is counted of a batch before all of it is takes nothing back.
@@ -48,5 +49,19 @@ func TestFrontCountersGrow(t *testing.T) {
 		if found != len(tt.want) {
 			t.Errorf("%d fates", found)
 		}
+	}
+}
+
+// TestFrontStatus: what the kernel has dropped is dropped for whoever looks at the status.
+func TestFrontStatus(t *testing.T) {
+	const server = "dns://192.0.2.53:53"
+	c := new(front.Counters)
+	c.Answered.Store(100)
+	c.Passed.Store(50)
+	c.Dropped.Store(7)
+	c.Overflowed.Store(3)
+	f := &frontage{counters: map[string]*front.Counters{server: c}}
+	if got, want := f.status(server), (status.Front{Server: server, Answered: 100, Passed: 43, Dropped: 10}); got != want {
+		t.Errorf("Got %+v, want %+v", got, want)
 	}
 }

@@ -180,10 +180,12 @@ func (f *frontage) status(address string) status.Front {
 	s := status.Front{Server: address}
 	if d := f.open[address]; d != nil {
 		s.Open, s.Steered = true, d.Steered()
+		d.Tally()
 	}
 	if c := f.counters[address]; c != nil {
-		s.Dropped = c.Dropped.Load()
-		s.Answered, s.Passed = c.Answered.Load(), max(c.Passed.Load(), s.Dropped)-s.Dropped
+		dropped := c.Dropped.Load()
+		s.Answered, s.Passed = c.Answered.Load(), max(c.Passed.Load(), dropped)-dropped
+		s.Dropped = dropped + c.Overflowed.Load()
 	}
 	return s
 }

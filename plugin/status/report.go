@@ -112,8 +112,8 @@ type Front struct {
 	Open     bool   `json:"open"`    // it was asked for, and is there
 	Steered  bool   `json:"steered"` // it gets all messages, not a share of them
 	Answered uint64 `json:"answered"`
-	Passed   uint64 `json:"passed"` // to CoreDNS
-	Dropped  uint64 `json:"dropped"`
+	Passed   uint64 `json:"passed"`  // to CoreDNS
+	Dropped  uint64 `json:"dropped"` // by the front, or unread by the kernel
 }
 
 // Zone is one policy zone.
