@@ -50,7 +50,7 @@ var familyRows = []passageRow{
 	{guide: "docs/family.md", text: "git clone", why: "fetches Go and the source; TestInstall of deploy/packages makes the package of it, and installs that"},
 	{guide: "docs/family.md", text: "git pull", why: "fetches the source; TestInside of deploy/packages installs a newer package over an older one"},
 	{guide: "docs/family.md", text: "apt install", walk: &doing{before: household}},
-	{guide: "docs/family.md", text: "nonudify doctor", walk: &doing{prints: []string{"0 wrong"}}},
+	{guide: "docs/family.md", text: "nonudify doctor", walk: &doing{prints: []string{"\n0 wrong"}}},
 	{guide: "docs/family.md", text: "dig @192.168.1.2", walk: &doing{prints: []string{"status: NXDOMAIN", "EDE: 17 (Filtered)"}, after: theRestPasses}},
 	{guide: "docs/family.md", text: "$ nslookup", walk: &doing{before: toldByRouter, code: 1, prints: []string{"Server:\t\t192.168.1.2", "can't find example.net: NXDOMAIN"}}},
 	{guide: "docs/family.md", text: "> nslookup", why: "for Windows"},
@@ -77,7 +77,7 @@ var schoolRows = []passageRow{
 	{guide: "docs/school.md", text: "nonudify page", walk: &doing{before: groupsOfSchool, after: pageAsFiles}},
 	{guide: "docs/school.md", text: "www.example.net", walk: &doing{prints: []string{"www.example.net at .:53, view pupils: passed, allowed by the operator"}, after: letThrough}},
 	{guide: "docs/school.md", text: "nonudify check -conf", walk: &doing{prints: []string{"0 wrong", "builtin  100", "example.net at .:53, view pupils: blocked"}}},
-	{guide: "docs/school.md", text: "nonudify doctor", walk: &doing{prints: []string{"0 wrong"}}},
+	{guide: "docs/school.md", text: "nonudify doctor", walk: &doing{prints: []string{"\n0 wrong"}}},
 }
 
 var pageRows = []passageRow{
