@@ -3,11 +3,13 @@ package nonudify
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -187,6 +189,39 @@ func TestFrontAnswer(t *testing.T) {
 			t.Logf("%d answered by the front; the filter has seen %v", answered, counts())
 			compareCounts(t, front.server.Addr, chain.server.Addr)
 		})
+	}
+}
+
+// TestFrontRecorded asks what programs ask, as they do. The front answers what is
+// blocked, octet for octet as the server does, and leaves to that what says more of its
+// sender than a plain query: a client subnet, or a wish to know the server.
+func TestFrontRecorded(t *testing.T) {
+	n := handler(t, strings.Replace(listing, "frontlist", "frontrecorded", 1))
+	f, chain := frontedServer(t, "5340", block(".", counting("."), n)), frontedServer(t, "5341", block(".", counting("."), n))
+	text, err := os.ReadFile("testdata/recorded.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf, client := make([]byte, 1232), netip.MustParseAddr("192.0.2.1")
+	for line := range strings.Lines(string(text)) {
+		who, digits, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if who == "#" {
+			continue
+		}
+		packet, err := hex.DecodeString(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := buf[:f.Answer(buf, packet, client)], chain.byChain(t, packet, client)
+		blocked := bytes.Contains(bytes.ToLower(packet), []byte("blocked"))
+		switch {
+		case !blocked || who == "dig-nsid-subnet":
+			if len(got) > 0 {
+				t.Errorf("%s: the front answers %x with %x", who, packet, got)
+			}
+		case !bytes.Equal(got, want):
+			t.Errorf("%s: the front answers\n%x\nthe server\n%x\nto %x", who, got, want, packet)
+		}
 	}
 }
 
