@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/nonudify/nonudify/cmd/bench/internal/corpus"
 	"github.com/nonudify/nonudify/cmd/bench/internal/load"
 )
@@ -38,7 +40,9 @@ type overloading struct {
 	times  float64
 	memory int64
 
-	overTCP int // queries
+	sent    int           // queries of the flood
+	took    time.Duration // to send them
+	overTCP int           // queries
 	slowest time.Duration
 	peak    int64 // resident, bytes
 }
@@ -46,31 +50,33 @@ type overloading struct {
 // given is how long a query counts as under way: not long, as most are never answered.
 const given = 100 * time.Millisecond
 
+// sample is how many queries a second are looked at. The others are the flood.
+const sample = 1000
+
 func (o *overloading) run(ctx context.Context) error {
 	o.say("It can answer %.0f queries a second of this kind; for %v it is sent %.0f a second.", o.capacity, o.time, o.times*o.capacity)
 	flooding, stop := context.WithCancel(ctx)
 	defer stop()
-	type outcome struct {
-		*load.Result
-		error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		r, err := load.Run(flooding, load.Config{
-			Addr: o.addr, Queries: o.mix, Number: o.asked, Time: o.time, Rate: o.times * o.capacity, Sockets: 8, Window: 16384, Patience: given,
-		})
-		done <- outcome{r, err}
-	}()
+	var group errgroup.Group
+	var seen *load.Result
+	group.Go(func() (err error) {
+		o.sent, o.took, err = load.Flood(flooding, load.Config{Addr: o.addr, Queries: o.mix, Number: 1 << 31, Time: o.time, Rate: o.times * o.capacity, Sockets: 8})
+		return err
+	})
+	group.Go(func() (err error) {
+		seen, err = load.Run(flooding, load.Config{Addr: o.addr, Queries: o.mix, Number: o.asked, Time: o.time, Rate: sample, Patience: given})
+		return err
+	})
 	err := o.watch(ctx)
 	stop()
-	flood := <-done
-	if errors.Is(flood.error, context.Canceled) && ctx.Err() == nil {
-		flood.error = nil // it was over anyway
+	flood := group.Wait()
+	if errors.Is(flood, context.Canceled) && ctx.Err() == nil {
+		flood = nil // it was over anyway
 	}
-	if err = errors.Join(err, flood.error); err != nil {
+	if err = errors.Join(err, flood); err != nil {
 		return err
 	}
-	o.judge(flood.Result)
+	o.judge(seen)
 	return o.after(ctx)
 }
 
@@ -100,14 +106,14 @@ func (o *overloading) watch(ctx context.Context) error {
 	return nil
 }
 
-func (o *overloading) judge(flood *load.Result) {
-	sent := float64(flood.Sent) / flood.Elapsed.Seconds()
-	fmt.Fprintf(o.stdout, "%.0f queries a second, %.1f times what it can answer: %.0f answered within %v, %.0f later, %d answers wrong; %d queries over TCP, the slowest %v; %.1f MB resident at most\n",
-		sent, sent/o.capacity, flood.PerSecond(), given, float64(flood.Stray)/flood.Elapsed.Seconds(), flood.Wrong, o.overTCP, o.slowest.Round(time.Millisecond), float64(o.peak)/1e6)
-	if flood.Wrong > 0 {
-		o.fault("%d answers are wrong: %v", flood.Wrong, flood.Samples)
+func (o *overloading) judge(seen *load.Result) {
+	sent := float64(o.sent) / o.took.Seconds()
+	fmt.Fprintf(o.stdout, "%.0f queries a second, %.1f times what it can answer; of %d others, %d answered within %v, %d later, %d wrongly; %d queries over TCP, the slowest %v; %.1f MB resident at most\n",
+		sent, sent/o.capacity, seen.Sent, seen.Right, given, seen.Stray, seen.Wrong, o.overTCP, o.slowest.Round(time.Millisecond), float64(o.peak)/1e6)
+	if seen.Wrong > 0 {
+		o.fault("%d answers are wrong: %v", seen.Wrong, seen.Samples)
 	}
-	if flood.Right == 0 {
+	if seen.Right == 0 {
 		o.fault("nothing is answered any more")
 	}
 	if o.peak > o.memory*1e6 {

@@ -106,6 +106,10 @@ func open(addr netip.AddrPort, packets int, connect bool) (s *socket, err error)
 
 func (s *socket) close() { unix.Close(s.fd) }
 
+// deafen leaves the socket the least room that there is for what comes, which is dropped
+// then.
+func (s *socket) deafen() { _ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0) }
+
 // port returns the port of a socket that is bound.
 func (s *socket) port() (uint16, error) {
 	sa, err := unix.Getsockname(s.fd)

@@ -13,6 +13,7 @@ type socket struct{}
 func open(netip.AddrPort, int, bool) (*socket, error) { return nil, ErrUnsupported }
 
 func (*socket) close()                     {}
+func (*socket) deafen()                    {}
 func (*socket) port() (uint16, error)      { return 0, ErrUnsupported }
 func (*socket) receive() (int, error)      { return 0, ErrUnsupported }
 func (*socket) packet(int) []byte          { return nil }

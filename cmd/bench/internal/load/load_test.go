@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -380,5 +381,43 @@ func TestAsk(t *testing.T) {
 	}
 	if err := Ask(t.Context(), "tcp", at, query(t, "a.example", true), 20*time.Second); err == nil {
 		t.Error("An answer from nobody")
+	}
+}
+
+// TestFlood: a flood sends what it says, at its rate, and does not mind that nothing is
+// answered; where nobody listens it ends.
+func TestFlood(t *testing.T) {
+	onLinux(t)
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	c := Config{Addr: addr, Queries: []Query{query(t, "one.example", false), query(t, "two.example", true)}, Rate: 1000, Time: 200 * time.Millisecond}
+	sent, took, err := Flood(t.Context(), c)
+	if err != nil || sent == 0 || sent > 200 || took < c.Time {
+		t.Errorf("%d sent in %v: %v", sent, took, err)
+	}
+	seen := map[string]int{}
+	buf := make([]byte, bufferLen)
+	for range sent {
+		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		n, _, err := conn.ReadFrom(buf)
+		if err != nil {
+			t.Fatalf("Of %d only %v came: %v", sent, seen, err)
+		}
+		seen[nameOf(buf[:n])]++
+	}
+	if seen["one.example"]-seen["two.example"] > 1 || len(seen) != 2 {
+		t.Errorf("%v", seen)
+	}
+	conn.Close()
+	if _, _, err := Flood(t.Context(), c); err == nil {
+		t.Error("It does not notice that nobody listens")
+	}
+	for _, c := range []Config{{Addr: addr, Queries: c.Queries, Time: time.Second}, {Addr: addr, Queries: c.Queries, Rate: 1, Count: 1}} {
+		if _, _, err := Flood(t.Context(), c); err == nil {
+			t.Errorf("%+v is taken", c)
+		}
 	}
 }
