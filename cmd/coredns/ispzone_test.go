@@ -104,6 +104,24 @@ func (f *guideFleet) hears(server string) {
 	}
 }
 
+// switches has a resolver switched off and on again, as the guide says: the orders stay.
+func (f *guideFleet) switches(server string, off, on func()) {
+	f.t.Helper()
+	off()
+	f.comes(server, "127.0.4.1", "www.badsite.example.", upstreamAddress)
+	f.comes(server, "127.0.4.1", "www.ordered.example.", "denied")
+	on()
+	f.comes(server, "127.0.4.1", "www.badsite.example.", "denied")
+}
+
+// does runs a command of the guide.
+func (f *guideFleet) does(program string, args ...string) {
+	f.t.Helper()
+	if out, err := exec.Command(installed(f.t, program), args...).CombinedOutput(); err != nil {
+		f.t.Fatalf("%s %v: %v\n%s", program, args, err, out)
+	}
+}
+
 // checked runs a program's own check of its configuration.
 func (f *guideFleet) checked(program string, args ...string) {
 	f.t.Helper()
@@ -125,18 +143,27 @@ func TestPolicyZoneForBIND(t *testing.T) {
 	host, port := f.upstreamParts()
 	config := swapped(t, guideBlocks(t, "isp.md", "bind")[0], "/etc/bind", f.dir, "198.51.100.0/24", "127.0.4.0/24",
 		"192.0.2.1 key", "127.0.0.1 port "+f.dns+" key", "192.0.2.1; optin", "127.0.0.1; optin")
-	path := p.write("named.conf", fmt.Sprintf(`options {
+	control, key := freePort(t), p.write("rndc.key", "key \"control\" { algorithm hmac-sha256; secret \""+zoneSecret+"\"; };\n")
+	conf := fmt.Sprintf(`options {
 	directory "%[1]s"; pid-file none; lock-file none; session-keyfile none;
 	listen-on port %[2]s { 127.0.0.1; }; listen-on-v6 { none; };
 	allow-query { 127.0.0.0/8; }; dnssec-validation no; forward only; forwarders { %[3]s port %[4]s; };
 };
-controls { };
-%[5]s`, p.dir, p.port, host, port, config))
+include "%[6]s";
+controls { inet 127.0.0.1 port %[7]s allow { 127.0.0.1; } keys { control; }; };
+%[5]s`, p.dir, p.port, host, port, config, key, control)
+	path := p.write("named.conf", conf)
 	f.checked("named-checkconf", path)
 	p.start(nil, "-g", "-c", path)
 	f.holds(p.addr())
 	f.excepts(p.addr())
 	f.hears(p.addr())
+	reconfigured := func(conf string) {
+		p.write("named.conf", conf)
+		f.does("rndc", "-s", "127.0.0.1", "-p", control, "-k", key, "reconfig")
+	}
+	off := strings.Replace(conf, `zone "nudify.rpz" policy given`, `zone "nudify.rpz" policy disabled`, 1)
+	f.switches(p.addr(), func() { reconfigured(off) }, func() { reconfigured(conf) })
 }
 
 // TestPolicyZoneForUnbound: tags make it the subscriber's choice, and the zone comes
@@ -161,7 +188,8 @@ server:
     num-threads: 1
     trust-anchor-file: ""
 remote-control:
-    control-enable: no
+    control-enable: yes
+    control-interface: "%[1]s/control"
 forward-zone:
     name: "."
     forward-addr: %[3]s@%[4]s
@@ -171,6 +199,8 @@ forward-zone:
 	f.holds(p.addr())
 	f.excepts(p.addr())
 	f.hears(p.addr())
+	told := func(verb string) func() { return func() { f.does("unbound-control", "-c", path, verb, "nudify.rpz") } }
+	f.switches(p.addr(), told("rpz_disable"), told("rpz_enable"))
 }
 
 // TestPolicyZoneForPowerDNS: a script makes it the subscriber's choice.
@@ -185,6 +215,13 @@ func TestPolicyZoneForPowerDNS(t *testing.T) {
 	p.start(nil, "--config-dir="+p.dir)
 	f.holds(p.addr())
 	f.excepts(p.addr())
+	scripted := func(script string) {
+		p.write("script.lua", script)
+		f.does("rec_control", "--config-dir="+p.dir, "--socket-dir="+p.dir, "reload-lua-script")
+		f.does("rec_control", "--config-dir="+p.dir, "--socket-dir="+p.dir, "wipe-cache", "$")
+	}
+	off := swapped(t, script, `if not optin:match(dq.remoteaddr) then dq:discardPolicy("nudify") end`, `dq:discardPolicy("nudify")`)
+	f.switches(p.addr(), func() { scripted(off) }, func() { scripted(script) })
 }
 
 // TestPolicyZoneForKnotResolver: the zone is fetched and converted, by the commands
